@@ -1,0 +1,98 @@
+"""open-reactor: a Python video model as a live service that people steer while they watch.
+
+The authoring names are loaded when they are first asked for: the service process and the command line import this
+package too, and need neither numpy nor the authoring code.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reactor_runtime.interface import (
+        INPUT_REGISTRY,
+        MESSAGE_REGISTRY,
+        OUTPUT_REGISTRY,
+        Audio,
+        BufferClosed,
+        ClientInfo,
+        FieldInfo,
+        FrameError,
+        Idle,
+        Input,
+        InputBuffer,
+        InputField,
+        InputFrame,
+        InputState,
+        MessageField,
+        ModelMessage,
+        Output,
+        OutputBuffer,
+        ReactorCore,
+        ReactorModel,
+        ReactorPipeline,
+        ReadMode,
+        UploadedFile,
+        Video,
+        connected,
+        disconnected,
+        event,
+        file_uploaded,
+        session_ended,
+        session_started,
+    )
+
+try:
+    __version__ = _version("open-reactor")
+except PackageNotFoundError:
+    __version__ = "0.0.0.dev"
+
+__all__ = [
+    "INPUT_REGISTRY",
+    "MESSAGE_REGISTRY",
+    "OUTPUT_REGISTRY",
+    "Audio",
+    "BufferClosed",
+    "ClientInfo",
+    "FieldInfo",
+    "FrameError",
+    "Idle",
+    "Input",
+    "InputBuffer",
+    "InputField",
+    "InputFrame",
+    "InputState",
+    "MessageField",
+    "ModelMessage",
+    "Output",
+    "OutputBuffer",
+    "ReactorCore",
+    "ReactorModel",
+    "ReactorPipeline",
+    "ReadMode",
+    "UploadedFile",
+    "Video",
+    "connected",
+    "disconnected",
+    "event",
+    "file_uploaded",
+    "session_ended",
+    "session_started",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module("reactor_runtime.interface"), name)
+    # From here on the name is found without this function.
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,40 @@
+"""The seam between an author's model object and whatever runs it: the driver, or the testing kit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from reactor_runtime.authoring.tracks import Output
+
+
+class Runtime(Protocol):
+    """What runs a model offers it. Set as `model._runtime` after `__init__` and before `load`.
+
+    `load` runs in a thread of its own; everything else an author calls here comes from the model's event loop.
+    """
+
+    @property
+    def connected(self) -> asyncio.Event:
+        """Set while someone is there; set before `@connected` runs and cleared before `@disconnected` does."""
+
+    @property
+    def fps(self) -> float:
+        """The rate in frames per second at which emitted frames are played."""
+
+    def set_fps(self, fps: float) -> None:
+        """Play at `fps` from here on. `fps` is finite and above 0: the caller has checked."""
+
+    def flush(self) -> None:
+        """Drop every frame that waits to be shown; the picture goes black. Never blocks."""
+
+    async def emit(self, output: Output, *, compute_time: float | None, drop: bool) -> None:
+        """Send an output. Waits while the playout queue is full, unless `drop`: then what does not fit is discarded.
+
+        `compute_time` is in seconds; above 0 it sets the rate to frames per compute time. Raises `FrameError` for a
+        track whose array can't be sent and `TypeError` for an output that the model does not declare.
+        """
+
+    async def send(self, name: str, data: dict[str, Any], client_id: int | None) -> None:
+        """Send a message, JSON-ready, to one client, or to all for None. Having no one to send to is no error."""

@@ -1,0 +1,117 @@
+"""The commands and their options; each imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="reactor",
+    help="Serve a Python video model live: people watch its frames as they are generated, and steer it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(importlib.metadata.version("open-reactor"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _fail(text: str, code: int = 2) -> typer.Exit:
+    print(f"error: {text}", file=sys.stderr)
+    return typer.Exit(code)
+
+
+@app.command()
+def run(
+    path: Annotated[Path, typer.Option("--path", "-p", help="The folder with reactor.yaml.")] = Path(),
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 lets the system choose.")] = 8080,
+    orphan_timeout: Annotated[
+        float, typer.Option(help="Seconds that a session without viewers lives; 0 means for ever.")
+    ] = 30.0,
+    codec: Annotated[
+        list[str] | None, typer.Option(help="Video codecs to offer, best first: AV1, VP8, VP9. May be repeated.")
+    ] = None,
+    stun_server: Annotated[list[str] | None, typer.Option(help="stun:HOST:PORT; none by default.")] = None,
+    turn_server: Annotated[list[str] | None, typer.Option(help="USER;PASSWORD;turn:HOST:PORT.")] = None,
+    webrtc_port_range: Annotated[str, typer.Option(help="MIN:MAX of the UDP ports to use.")] = "",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log in detail.")] = False,
+) -> None:
+    """Load the model once, keep it warm, and serve it."""
+    from reactor_runtime.cli.run import RunError, RunOptions, serve
+
+    options = RunOptions(
+        path=path,
+        host=host,
+        port=port,
+        orphan_timeout=orphan_timeout,
+        codecs=tuple(codec or ()),
+        stun_servers=tuple(stun_server or ()),
+        turn_servers=tuple(turn_server or ()),
+        webrtc_port_range=webrtc_port_range,
+        log_level="debug" if verbose else "warning",
+    )
+    try:
+        code = serve(options)
+    except RunError as error:
+        raise _fail(str(error)) from None
+    raise typer.Exit(code)
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(help="The folder to make; also the model's name.")],
+) -> None:
+    """Write a workspace with a model that runs as it is."""
+    from reactor_runtime.cli.init import InitError, write_workspace
+
+    try:
+        directory = write_workspace(Path(name))
+    except InitError as error:
+        raise _fail(str(error)) from None
+    print(f"Wrote {directory}. Next:\n\n  cd {directory}\n  reactor run\n")
+
+
+@app.command()
+def bench(
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the picture.")] = "1280x720",
+    fps: Annotated[float, typer.Option(min=1, max=240, help="Frames per second of the model.")] = 30.0,
+    viewers: Annotated[int, typer.Option(min=1, max=32, help="Viewers, each in a process of its own.")] = 1,
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="How long to measure.")] = 10.0,
+    codec: Annotated[str | None, typer.Option(help="AV1, VP8 or VP9; by default what the service prefers.")] = None,
+    batch: Annotated[int, typer.Option(min=1, max=64, help="Frames per step.")] = 1,
+    buffer_size: Annotated[int, typer.Option(min=1, max=256, help="The model's buffer_size.")] = 4,
+    step_ms: Annotated[float, typer.Option(min=0, help="Milliseconds that a step computes, beside drawing.")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure the served path on this machine: a synthetic model, real processes, real WebRTC viewers."""
+    from reactor_runtime.cli.bench import BenchError, BenchOptions, report, run_bench
+
+    try:
+        options = BenchOptions.of(size, fps, viewers, seconds, codec, batch, buffer_size, step_ms)
+        result = run_bench(options)
+    except BenchError as error:
+        raise _fail(str(error), 1) from None
+    report(result, as_json=as_json)

@@ -1,0 +1,38 @@
+"""The contract of a model as data, and what follows from it: validation of commands and the OpenAPI document.
+
+Imports nothing of ours and neither numpy nor pydantic: the service process loads it, and the model process too.
+"""
+
+from __future__ import annotations
+
+from reactor_runtime.contract.model import (
+    Argument,
+    Command,
+    Contract,
+    Direction,
+    Kind,
+    Message,
+    Track,
+    TypeName,
+    TypeSpec,
+)
+from reactor_runtime.contract.openapi import openapi
+from reactor_runtime.contract.validation import Rejection, check, validate
+from reactor_runtime.contract.values import json_equal
+
+__all__ = [
+    "Argument",
+    "Command",
+    "Contract",
+    "Direction",
+    "Kind",
+    "Message",
+    "Rejection",
+    "Track",
+    "TypeName",
+    "TypeSpec",
+    "check",
+    "json_equal",
+    "openapi",
+    "validate",
+]

@@ -1,0 +1,222 @@
+/** The inspector: a card for each command of the model, made from its schema. */
+
+import { h, humanise } from "./dom.js";
+import { createField } from "./fields.js";
+import { withField } from "./receipts.js";
+
+const MIN_INTERVAL = 1000 / 30; // no more than 30 commands a second from one control
+const BACKLOG_LIMIT = 16_384; // bytes; with more than this waiting to leave, newer values replace older ones here
+const ACKNOWLEDGE_WITHIN = 5_000;
+
+/** Sends the first value at once, later ones at most 30 times a second, and always the last one. */
+class Throttle {
+  #last = -Infinity;
+  #timer = 0;
+  #value;
+
+  constructor(send, congested) {
+    this.send = send;
+    this.congested = congested;
+  }
+
+  push(value) {
+    this.#value = value;
+    if (!this.#timer) this.#schedule();
+  }
+
+  #schedule() {
+    const wait = Math.max(0, this.#last + MIN_INTERVAL - performance.now());
+    if (wait === 0 && !this.congested()) this.#flush();
+    else this.#timer = setTimeout(() => this.#again(), Math.max(wait, 4));
+  }
+
+  #again() {
+    this.#timer = 0;
+    this.#schedule();
+  }
+
+  #flush() {
+    this.#last = performance.now();
+    this.send(this.#value);
+  }
+}
+
+export class Controls {
+  #root;
+  #send;
+  #backlog;
+  #cards = new Map();
+  #state = {};
+  #shown = "";
+
+  /** `send(command, args)` returns false when there is no connection; `backlog()` is how many bytes wait to leave. */
+  constructor(root, { send, backlog }) {
+    this.#root = root;
+    this.#send = send;
+    this.#backlog = backlog;
+    this.showLoading();
+  }
+
+  showLoading() {
+    const bones = Array.from({ length: 5 }, (_, index) => h("div", { class: `bone bone-${index % 3}` }));
+    this.#root.replaceChildren(
+      h("div", { class: "bones", "aria-hidden": "true" }, ...bones),
+      h("p", { class: "empty" }, "The controls appear here once the model has loaded."),
+    );
+  }
+
+  /** Shows the commands of `model`, as read by `readSchema`. An unchanged schema leaves the controls as they are. */
+  render(model) {
+    const fingerprint = JSON.stringify([model.description, model.commands]);
+    if (fingerprint === this.#shown) return;
+    this.#shown = fingerprint;
+    this.#cards.clear();
+    const setters = model.commands.filter((command) => command.setter).map((command) => this.#setterCard(command));
+    const actions = model.commands.filter((command) => !command.setter).map((command) => this.#actionCard(command));
+    const inputs = model.tracks.filter((track) => track.direction === "in").map((track) => track.name);
+    this.#root.replaceChildren(
+      ...[
+        model.description && h("p", { class: "about" }, model.description),
+        setters.length && section("Parameters", "group group-joined", setters),
+        actions.length && section("Actions", "group", actions),
+        !model.commands.length && h("p", { class: "empty" }, "This model takes no commands. Sit back and watch."),
+        inputs.length && h("p", { class: "about" }, `It also takes media (${inputs.join(", ")}), which this page cannot send yet.`),
+      ].filter(Boolean),
+    );
+    const state = this.#state;
+    this.#state = {};
+    this.applyState(state);
+  }
+
+  /** A single live control. */
+  #setterCard(command) {
+    const [argument] = command.arguments;
+    const described = { ...argument, description: argument.description || command.summary };
+    const throttle = new Throttle(
+      (value) => this.#dispatch(card, { [argument.name]: value }),
+      () => this.#backlog() > BACKLOG_LIMIT,
+    );
+    const field = createField(described, { command: command.name, live: true, onChange: (value) => throttle.push(value) });
+    const element = h("section", { class: "card card-setter", "data-card": command.name, "aria-label": command.label }, field.element);
+    const card = this.#register(command, element, [field]);
+    return element;
+  }
+
+  /** A form with a button. */
+  #actionCard(command) {
+    const fields = command.arguments.map((argument) => createField(argument, { command: command.name }));
+    const button = h("button", { class: "button", type: "submit", "data-command": command.name, "aria-label": `Run ${command.label}` }, "Run");
+    const problem = h("p", { class: "field-error", role: "alert", hidden: true });
+    const mark = h("span", { class: "field-mark", "data-status": "none", "aria-hidden": "true" });
+    const head = h(
+      "div",
+      { class: "card-text" },
+      h("h3", { class: "card-title", title: command.name }, humanise(command.name), mark),
+      command.summary ? h("p", { class: "field-hint" }, command.summary) : null,
+    );
+    const element = h("form", { class: "card card-action", "data-card": command.name, novalidate: true, "aria-label": command.label });
+    if (fields.length) element.append(head, ...fields.map((field) => field.element), problem, h("div", { class: "card-foot" }, button));
+    else element.append(h("div", { class: "card-row" }, head, button), problem);
+    const card = this.#register(command, element, fields, { problem, mark });
+    element.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit(card);
+    });
+    element.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) element.requestSubmit();
+    });
+    return element;
+  }
+
+  #register(command, element, fields, extra = {}) {
+    const card = { command, element, fields, sentAt: -Infinity, lastSeq: 0, settled: true, timer: 0, ...extra };
+    this.#cards.set(command.name, card);
+    return card;
+  }
+
+  #submit(card) {
+    const args = {};
+    let firstBad = null;
+    for (const field of card.fields) {
+      const result = field.read();
+      field.fail(result.problem ?? "");
+      if (result.problem) firstBad ??= field;
+      else if (!result.omit) args[field.argument.name] = result.value;
+    }
+    if (firstBad) return firstBad.primary.focus();
+    this.#dispatch(card, args);
+  }
+
+  #dispatch(card, args) {
+    const sent = this.#send(card.command.name, args);
+    if (!sent) return this.#complain(card, null, "Not sent: there is no connection.");
+    clearTimeout(card.timer); // what was waiting to be shown is older than this
+    card.sentAt = performance.now();
+    card.settled = false;
+  }
+
+  /** Follows a command through its life: `record` is one of `Receipts`. */
+  showReceipt(record) {
+    const card = this.#cards.get(record.command);
+    if (!card || record.seq < card.lastSeq) return;
+    card.lastSeq = record.seq;
+    card.settled = !["sent", "accepted"].includes(record.status);
+    const mark = card.mark ?? card.fields[0].mark;
+    mark.dataset.status = record.status;
+    if (record.status === "rejected" || record.status === "failed") this.#complain(card, record.field, record.reason);
+    else this.#complain(card, null, "");
+  }
+
+  #complain(card, field, text) {
+    const name = /^[^.[\]/]+/.exec(field ?? "")?.[0];
+    const target = card.fields.find((candidate) => candidate.argument.name === name) ?? (card.problem ? null : card.fields[0]);
+    for (const other of card.fields) other.fail("");
+    if (card.problem) showProblem(card.problem, "");
+    if (!text) return;
+    const message = withField(field, text);
+    if (target) target.fail(message);
+    else showProblem(card.problem, message);
+  }
+
+  /** Moves the controls to the live state, except one that the person is using: that one follows when it is let go. */
+  applyState(state) {
+    const before = this.#state;
+    this.#state = { ...before, ...state };
+    for (const card of this.#cards.values()) {
+      const name = card.fields[0]?.argument.name;
+      // A value that has not moved must not undo what the person is about to mend after a rejection.
+      const moved = card.command.setter && name in state && !(name in before && same(before[name], state[name]));
+      if (moved) this.#follow(card);
+    }
+  }
+
+  #follow(card) {
+    const [field] = card.fields;
+    const value = this.#state[field.argument.name];
+    const unacknowledged = !card.settled && performance.now() - card.sentAt < ACKNOWLEDGE_WITHIN;
+    clearTimeout(card.timer);
+    if (field.busy || unacknowledged) card.timer = setTimeout(() => this.#follow(card), 250);
+    else if (!same(field.read().value, value)) {
+      field.write(value);
+      field.fail("");
+      field.mark.dataset.status = "none";
+    }
+  }
+
+  /** Without a connection the controls are dimmed, but keep what was typed. */
+  setOffline(offline) {
+    this.#root.dataset.offline = String(offline);
+    if (offline) this.#state = {};
+  }
+}
+
+const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+function showProblem(element, text) {
+  element.textContent = text;
+  element.hidden = !text;
+}
+
+function section(title, className, children) {
+  return h("section", { class: "section" }, h("h2", { class: "section-title" }, title), h("div", { class: className }, ...children));
+}

@@ -1,0 +1,160 @@
+/** The playground: joins the session, shows what the model makes, and lets the person steer it. */
+
+import { Controls } from "./controls.js";
+import { byId, setIcon, setText } from "./dom.js";
+import { Log } from "./log.js";
+import { ReceiptLine, Receipts } from "./receipts.js";
+import { readSchema } from "./schema.js";
+import { Session } from "./session.js";
+import { Banner, Overlay, Stage } from "./stage.js";
+import { Stats } from "./stats.js";
+import { bindThemeButton } from "./theme.js";
+
+const session = new Session();
+const stage = new Stage();
+const overlay = new Overlay();
+const banner = new Banner();
+const stats = new Stats();
+const log = new Log();
+const receipts = new Receipts();
+const receiptLine = new ReceiptLine({
+  line: byId("last-receipt"),
+  command: byId("receipt-command"),
+  status: byId("receipt-status"),
+  facts: byId("receipt-facts"),
+});
+const controls = new Controls(byId("commands"), {
+  send(command, args) {
+    if (!session.connection?.ready) return false;
+    return session.command(receipts.open(command, args).id, command, args);
+  },
+  backlog: () => session.connection?.backlog ?? 0,
+});
+let viewers = 0;
+let left = false;
+
+session.addEventListener("status", ({ detail: status }) => {
+  byId("connection").dataset.state = status.connection;
+  byId("connection").dataset.busy = String(status.busy);
+  setText(byId("connection-text"), status.label);
+  overlay.show(status);
+  left = status.connection === "ended" || (status.connection === "failed" && !status.joined);
+  setText(byId("leave").querySelector("span"), left ? "Join" : "Leave");
+  setIcon(byId("leave"), left ? "play" : "door");
+  byId("stop").disabled = status.connection !== "connected";
+  if (status.connection === "ended") banner.hide();
+});
+
+session.addEventListener("connection", ({ detail: connection }) => {
+  stats.watch(connection?.peer ?? null);
+  controls.setOffline(!connection);
+});
+
+session.addEventListener("schema", ({ detail: openapi }) => {
+  const model = readSchema(openapi);
+  if (model.title) {
+    setText(byId("model-name"), model.title);
+    document.title = `${model.title} · Reactor`;
+  }
+  stage.prepare(model.tracks.filter((track) => track.kind === "video" && track.direction === "out").map((track) => track.name));
+  controls.render(model);
+  log.expect(model.messages);
+});
+
+session.addEventListener("track", ({ detail }) => stage.attach(detail));
+
+stage.addEventListener("frame", ({ detail: { track, arrivedAt, presentedAt } }) => {
+  session.noteFrame();
+  stats.frame(track);
+  receipts.framePresented(track, arrivedAt, presentedAt);
+});
+
+receipts.addEventListener("change", ({ detail: record }) => {
+  receiptLine.show(record);
+  controls.showReceipt(record);
+});
+receipts.addEventListener("latency", ({ detail }) => stats.latency(detail));
+
+const ON_RUNTIME_MESSAGE = {
+  receipt: (data) => receipts.receive(data),
+  state: (data) => controls.applyState(data),
+  stats: (data) => stats.server(data),
+  session(data) {
+    viewers = data.viewers ?? viewers;
+    if (Number.isFinite(data.viewers)) stats.viewers(data.viewers);
+    if (data.state) log.add("session", `${data.state.toLowerCase()}, ${viewers} ${viewers === 1 ? "viewer" : "viewers"}`, "event");
+  },
+  sessionEnded: (data) => log.add("session ended", data.reason ?? "", "event"),
+  error(data) {
+    log.add(data.code ?? "error", faultOf(data), "bad");
+    if (!data.code?.startsWith("model_")) showWarning(data);
+  },
+};
+
+session.addEventListener("message", ({ detail: { scope, type, data } }) => {
+  if (scope === "application") log.add(type, data);
+  else ON_RUNTIME_MESSAGE[type]?.(data);
+});
+
+const FAULTS = {
+  model_crashed: "The model stopped",
+  model_killed: "The model was killed",
+  model_hung: "The model stopped responding",
+};
+const WARNINGS = {
+  frame_rejected: "The model made a frame that cannot be shown",
+  rate_limited: "Too many commands",
+  invalid_message: "The server did not understand a message",
+  message_too_large: "A message was too large",
+  no_session: "The session ended before this page joined it",
+};
+
+/** `"ValueError: wrong shape"`, or the server's own words. */
+function faultOf({ exception, message }) {
+  const text = exception?.message ?? message ?? "";
+  if (!exception?.type || text.startsWith(exception.type)) return text;
+  return text ? `${exception.type}: ${text}` : exception.type;
+}
+
+function showWarning(data) {
+  banner.show({ code: data.code, title: WARNINGS[data.code] ?? "Something went wrong", detail: faultOf(data), tone: "warn" });
+}
+
+session.addEventListener("crash", ({ detail: fault }) => {
+  const title = FAULTS[fault.code] ?? "The model stopped";
+  const again = fault.attempt >= fault.allowed ? "" : fault.attempt > 1 ? ` Restarting (fault ${fault.attempt} of ${fault.allowed})…` : " Restarting…";
+  banner.show({ code: fault.code, title: `${title}.${again}`, detail: faultOf(fault), tone: "bad", lasting: true });
+});
+
+session.addEventListener("recovered", () => {
+  banner.show({ code: "recovered", title: "The model is back.", detail: "The stream goes on.", tone: "good" });
+});
+
+byId("leave").addEventListener("click", () => (left ? session.join() : session.leave()));
+
+/** Others are watching too: ending their session takes a second click. */
+let armed = 0;
+byId("stop").addEventListener("click", async () => {
+  const button = byId("stop");
+  const label = button.querySelector("span");
+  const disarm = () => {
+    clearTimeout(armed);
+    armed = 0;
+    button.removeAttribute("data-armed");
+    setText(label, "Stop session");
+  };
+  if (viewers > 1 && !armed) {
+    setText(label, `Stop for all ${viewers}?`);
+    button.setAttribute("data-armed", "");
+    armed = setTimeout(disarm, 4_000);
+    return;
+  }
+  disarm();
+  await session.stop().catch((error) => banner.show({ code: "stop", title: "The session could not be stopped", detail: error.message, tone: "warn" }));
+});
+
+bindThemeButton(byId("theme"), (theme) => setIcon(byId("theme"), theme === "dark" ? "sun" : "moon"));
+addEventListener("pagehide", () => session.connection?.close());
+
+if ("RTCPeerConnection" in window) session.join();
+else overlay.show({ headline: "This browser cannot receive live video", detail: "WebRTC is missing or switched off.", busy: false, action: null, connection: "failed" });

@@ -1,0 +1,343 @@
+/** Being in a session, and staying in it: joining, reconnecting, and waiting for a model that crashed. */
+
+import * as api from "./api.js";
+import { Connection, NoMediaPath } from "./connection.js";
+import { sleep } from "./dom.js";
+
+const BACKOFF = [500, 1_000, 2_000, 4_000];
+const CRASHES_ALLOWED = 5;
+const STEADY_AFTER = 20_000; // a model that ran this long is no longer crashing "in a row"
+const MEDIA_FAILURES_ALLOWED = 4;
+const RECOVERY_CAP = 15 * 60_000;
+const SILENCE = 2_000; // the server sends statistics every second
+const LOST_AFTER = 8_000;
+
+const KEEPS_STOPPING = ["The model keeps stopping", `It failed ${CRASHES_ALLOWED} times in a row. Fix the model, or try once more.`];
+
+/** Retrying will not help; the person must do something. */
+class Hopeless extends Error {
+  constructor(headline, detail) {
+    super(detail);
+    this.headline = headline;
+  }
+}
+
+const isModelFault = (code) => typeof code === "string" && code.startsWith("model_");
+
+/** `"loading for 12 s"` and `"loading (12 s)"` → `"12 s"`; other text is left as it is. */
+function progressOf(detail) {
+  const text = (detail ?? "").trim();
+  const seconds = /^(?:the model is )?loading(?: the model)?(?: for)? \(?(\d+)(?:\.\d+)? ?s\)?\.?$/i.exec(text);
+  return seconds ? `${seconds[1]} s` : text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/**
+ * Events:
+ *   `status`   {connection, label, headline, detail, busy, action, verbatim, joined}: what to tell; no headline, no overlay.
+ *              `connection` is connecting | connected | reconnecting | ended | failed; `action` is {label, run};
+ *              `verbatim` says that `detail` is an error as the program gave it.
+ *   `connection` the `Connection` in use, or null;   `schema` the OpenAPI document;
+ *   `track`, `message`: passed on from the connection;   `crash` {code, message, exception, attempt, allowed};   `recovered`.
+ */
+export class Session extends EventTarget {
+  #abort = null;
+  #connection = null;
+  #everConnected = false;
+  #lastFrame = -Infinity;
+  #waitingForFrame = false;
+  #crashes = 0;
+  #modelUp = true;
+  #faulty = false; // a fault was reported, and no frame has come since
+  #framesCountFrom = 0; // frames that were on their way when the model died may still arrive
+  #steady = 0;
+  #recovering = false;
+  #endLive = null;
+  #hasVideo = true;
+  #server; // the id of the server's process: a new one knows nothing of our connection
+
+  get joined() {
+    return this.#abort !== null;
+  }
+
+  get connection() {
+    return this.#connection;
+  }
+
+  /** Joins the running session, or starts one. */
+  join() {
+    this.#cancel();
+    this.#crashes = 0;
+    this.#abort = new AbortController();
+    this.#run(this.#abort.signal);
+  }
+
+  leave() {
+    this.#finish("You left", "The session goes on without you.", "Join");
+  }
+
+  /** Ends the session for everyone. */
+  async stop() {
+    await api.stopSession();
+    this.#finish("Session ended", "You stopped it for everyone.", "Start a new session");
+  }
+
+  /** Sends a command; false when there is no connection. */
+  command(id, type, data) {
+    return this.#connection?.send("application", { type, data, id }) ?? false;
+  }
+
+  /** Tells the session that a frame was shown, which is how it knows that the stream is back. */
+  noteFrame() {
+    this.#lastFrame = performance.now();
+    if (this.#recovering) return;
+    const restartedByOther = this.#faulty && this.#lastFrame > this.#framesCountFrom;
+    if (this.#waitingForFrame || restartedByOther) this.#streaming();
+  }
+
+  #streaming() {
+    this.#waitingForFrame = false;
+    this.#modelUp = true;
+    this.#say("connected", "Live");
+    if (!this.#faulty) return;
+    this.#faulty = false;
+    this.#connection?.subscribe(); // the new model's state is not the old one's
+    this.#emit("recovered");
+    this.#steady = setTimeout(() => (this.#crashes = 0), STEADY_AFTER);
+  }
+
+  async #run(signal) {
+    let failures = 0;
+    let mediaFailures = 0;
+    this.#say("connecting", "Connecting", "Connecting…", "", { busy: true });
+    while (!signal.aborted) {
+      try {
+        const descriptor = await this.#enter(signal);
+        this.#hasVideo = (descriptor.capabilities?.tracks ?? []).some((track) => track.kind === "video" && track.direction === "recvonly");
+        api.schema(signal).then((schema) => schema && this.#emit("schema", schema), () => {});
+        const ended = await this.#live(descriptor, signal, () => {
+          failures = 0;
+          mediaFailures = 0;
+        });
+        if (ended) return;
+        if (this.#gaveUp) return this.#keepsStopping();
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof Hopeless) return this.#fail(error.headline, error.message, "Try again");
+        if (error instanceof NoMediaPath && ++mediaFailures >= MEDIA_FAILURES_ALLOWED) {
+          return this.#fail("No connection for video", error.message, "Try again");
+        }
+      }
+      const pause = BACKOFF[Math.min(failures, BACKOFF.length - 1)];
+      failures += 1;
+      this.#reconnecting(failures, pause);
+      await sleep(pause, signal).catch(() => {});
+    }
+  }
+
+  #reconnecting(attempt, pause) {
+    const detail = attempt > 1 ? `Attempt ${attempt}, ${pause < 1000 ? "half a second" : `${pause / 1000} s`} between attempts` : "The connection to the server was lost";
+    this.#say("reconnecting", "Reconnecting", "Reconnecting…", detail, { busy: true });
+  }
+
+  /** Waits for the model, then starts or joins a session; returns its descriptor. */
+  async #enter(signal) {
+    for (;;) {
+      const { state, detail, pid } = await api.health(signal);
+      this.#server = pid;
+      const connection = this.#everConnected ? "reconnecting" : "connecting";
+      if (state === "CREATED") {
+        this.#say(connection, "Loading", "Loading model…", progressOf(detail), { busy: true });
+        await sleep(1_000, signal);
+      } else if (state === "TERMINATED") {
+        this.#loadFailed(detail);
+        await sleep(2_000, signal);
+      } else if (state === "CLOSING") {
+        this.#say(connection, "Waiting", "Waiting for the last session to close…", "", { busy: true });
+        await sleep(500, signal);
+      } else {
+        const descriptor = await this.#ask(() => (state === "READY" ? api.startSession(signal) : api.joinSession(signal)));
+        if (!descriptor.retryAfter) return descriptor;
+        await sleep(descriptor.retryAfter * 1_000, signal);
+      }
+    }
+  }
+
+  /** Runs one request, turning a refusal for which waiting is no cure into `Hopeless`. */
+  async #ask(request) {
+    try {
+      return await request();
+    } catch (error) {
+      if (error.code === "viewer_limit" || error.status === 429) throw new Hopeless("The session is full", error.message);
+      if (error.status === 503) throw new Hopeless("The server takes no more viewers", error.message);
+      if (error.status === 401 || error.status === 403) throw new Hopeless("Not allowed", error.message);
+      throw error;
+    }
+  }
+
+  /** Connects and stays until the connection is gone. True when the session is over, false when it is worth another try. */
+  async #live(descriptor, signal, onConnected) {
+    if (!this.#everConnected) this.#say("connecting", "Connecting", "Connecting…", "", { busy: true });
+    const connection = new Connection();
+    connection.addEventListener("track", ({ detail }) => this.#emit("track", detail));
+    connection.addEventListener("message", ({ detail }) => this.#receive(detail, signal));
+    const abandon = () => connection.close();
+    signal.addEventListener("abort", abandon, { once: true });
+    try {
+      await this.#ask(() => connection.open(descriptor, signal));
+      this.#connection = connection;
+      this.#everConnected = true;
+      this.#modelUp = true;
+      onConnected();
+      this.#emit("connection", connection);
+      this.#awaitFrame();
+      return await new Promise((resolve) => {
+        this.#endLive = resolve;
+        connection.addEventListener("closed", () => resolve(signal.aborted), { once: true });
+        if (!connection.ready) resolve(signal.aborted);
+        this.#guard(connection, signal).then(() => resolve(false), () => {});
+      });
+    } finally {
+      signal.removeEventListener("abort", abandon);
+      connection.close();
+      if (this.#connection === connection) {
+        this.#connection = null;
+        this.#emit("connection", null);
+      }
+    }
+  }
+
+  /** Resolves when the server is gone, although the peer connection has not noticed it. */
+  async #guard(connection, signal) {
+    for (;;) {
+      await sleep(500, signal);
+      if (!connection.ready) return;
+      const now = performance.now();
+      const silent = connection.lastHeard === null ? 0 : now - connection.lastHeard;
+      const cut = connection.disconnectedSince === null ? 0 : now - connection.disconnectedSince;
+      if (silent < SILENCE && !cut) continue;
+      const health = await api.health(signal).catch(() => null);
+      if (!health || health.pid !== this.#server) return;
+      if (silent > LOST_AFTER || cut > LOST_AFTER) return; // it answers, but no longer on this connection
+    }
+  }
+
+  #awaitFrame() {
+    if (!this.#hasVideo) return this.#streaming();
+    this.#waitingForFrame = true;
+    this.#say("connected", "Connected", "Waiting for first frame", "", { busy: true });
+  }
+
+  #receive(message, signal) {
+    if (message.scope === "runtime") {
+      if (message.type === "error" && isModelFault(message.data.code)) this.#crashed(message.data, signal);
+      else if (message.type === "error" && message.data.code === "viewer_limit") this.#fail("The session is full", message.data.message, "Try again");
+      else if (message.type === "sessionEnded" && !this.#recovering) this.#ended(message.data.reason);
+    }
+    this.#emit("message", message);
+  }
+
+  #ended(reason) {
+    if (/shutting down/i.test(reason ?? "")) return this.#endLive?.(false); // it may be starting again: look for it
+    if (this.#gaveUp) return this.#keepsStopping();
+    this.#finish("Session ended", reason ? sentence(reason) : "", "Start a new session");
+  }
+
+  /** One fault of the model. Several reports of the same fault (hung, then killed) count once. */
+  #crashed(error, signal) {
+    clearTimeout(this.#steady);
+    this.#faulty = true;
+    this.#framesCountFrom = performance.now() + 700;
+    if (this.#modelUp) {
+      this.#modelUp = false;
+      this.#crashes += 1;
+    }
+    this.#emit("crash", { ...error, attempt: this.#crashes, allowed: CRASHES_ALLOWED });
+    if (!this.#recovering) this.#recover(signal).catch(() => {});
+  }
+
+  /** Waits for the model to load again and starts the session anew; the peer connection stays as it is. */
+  async #recover(signal) {
+    this.#recovering = true;
+    const begun = performance.now();
+    const connection = this.#connection;
+    const say = (headline, detail) => this.#say("connected", "Restarting", headline, detail, { busy: true });
+    say("Restarting the model…", "");
+    try {
+      while (performance.now() - begun < RECOVERY_CAP) {
+        await sleep(this.#modelUp ? 250 : 1_000, signal);
+        if (this.#connection !== connection) return; // lost: joining again finds out how the model is
+        if (this.#gaveUp) {
+          return this.#say("failed", "Failed", ...KEEPS_STOPPING, { action: { label: "Restart the model", run: () => this.#restart(signal) } });
+        }
+        const health = await api.health(signal).catch(() => null);
+        if (!health) continue; // the guard decides whether the server is gone
+        if (health.state === "CREATED") say("Restarting the model…", progressOf(health.detail));
+        else if (health.state === "TERMINATED") this.#loadFailed(health.detail);
+        else if (health.state === "READY") {
+          const answer = await api.startSession(signal).catch(() => null);
+          if (!answer || answer.retryAfter) continue;
+          this.#modelUp = true;
+          this.#framesCountFrom = Math.max(this.#framesCountFrom, performance.now());
+          say("Waiting for first frame", "");
+        } else if (health.state === "WAITING" || health.state === "STREAMING") {
+          this.#modelUp = true;
+          if (this.#lastFrame > this.#framesCountFrom || !this.#hasVideo) return this.#streaming();
+        }
+      }
+      this.#say("failed", "Failed", "The model did not come back", "", { action: { label: "Try again", run: () => this.#restart(signal) } });
+    } finally {
+      this.#recovering = false;
+    }
+  }
+
+  get #gaveUp() {
+    return this.#faulty && !this.#modelUp && this.#crashes >= CRASHES_ALLOWED;
+  }
+
+  /** The connection went too, while the person had yet to decide. */
+  #keepsStopping() {
+    this.#fail(...KEEPS_STOPPING, "Restart the model");
+  }
+
+  #restart(signal) {
+    this.#crashes = 0;
+    if (!this.#recovering) this.#recover(signal).catch(() => {});
+  }
+
+  #loadFailed(detail) {
+    this.#say("failed", "Failed", "The model could not be loaded", detail || "The server's log says why.", { verbatim: Boolean(detail) });
+  }
+
+  #finish(headline, detail, label) {
+    this.#cancel();
+    this.#say("ended", "Ended", headline, detail, { action: { label, run: () => this.join() } });
+  }
+
+  #fail(headline, detail, label) {
+    this.#cancel();
+    this.#say("failed", "Failed", headline, detail, { action: { label, run: () => this.join() } });
+  }
+
+  #cancel() {
+    clearTimeout(this.#steady);
+    this.#modelUp = true;
+    this.#faulty = false;
+    this.#waitingForFrame = false;
+    this.#everConnected = false;
+    this.#abort?.abort(new DOMException("left", "AbortError"));
+    this.#abort = null;
+  }
+
+  #say(connection, label, headline = "", detail = "", { busy = false, action = null, verbatim = false } = {}) {
+    this.#emit("status", { connection, label, headline, detail, busy, action, verbatim, joined: this.joined });
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+function sentence(text) {
+  const trimmed = text.trim().replaceAll("_", " ");
+  return trimmed.charAt(0).toUpperCase() + trimmed.slice(1) + (/[.!?]$/.test(trimmed) ? "" : ".");
+}

@@ -1,0 +1,1 @@
+"""The edge: the HTTP application and the process that runs it."""

@@ -1,0 +1,130 @@
+"""The edge's process: `python -m reactor_runtime.server SETTINGS`, started by the supervisor alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from reactor_runtime.ipc import Control, ControlMessage
+from reactor_runtime.ipc.control import BEAT_S
+from reactor_runtime.server.app import create_app
+from reactor_runtime.server.connections import Answerer, Connections
+from reactor_runtime.server.settings import EdgeSettings
+from reactor_runtime.session import SessionEngine
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: the supervisor says when to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Edge:
+    """The service's process. Everything here belongs to the event loop's thread."""
+
+    def __init__(self, settings: EdgeSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._transport: Answerer | None = None
+        self.connections = Connections(self._webrtc)
+        self.engine = SessionEngine(settings.orphan_timeout, self._session_over)
+        self._background: set[asyncio.Task[Any]] = set()
+        app = create_app(self.engine, self.connections, settings)
+        self._server = _Server(
+            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", ws="none", http="h11")
+        )
+        self._control = Control(
+            settings.control_fd,
+            lambda message, fds: self._post(self._on_control, message, fds),
+            lambda: self._post(self._shut_down, 0.0),
+        )
+
+    async def serve(self) -> None:
+        """Until the supervisor says so, or is gone."""
+        sockets = [socket.socket(fileno=fd) for fd in self._settings.listen_fds]
+        beat = self._loop.create_task(self._beat())
+        warm = self._loop.create_task(self._warm())
+        await self._server.serve(sockets)
+        beat.cancel()
+        warm.cancel()
+        await self.connections.clear()
+
+    async def _beat(self) -> None:
+        self._control.send({"type": "state", "state": "ready"})
+        while True:
+            self._control.beat()
+            await asyncio.sleep(BEAT_S)
+
+    async def _warm(self) -> None:
+        """Load the WebRTC stack before the first client needs it, but after HTTP answers."""
+        await asyncio.sleep(0.2)
+        self._webrtc()
+
+    def _webrtc(self) -> Answerer:
+        if self._transport is None:
+            from reactor_runtime.media.encoder import Codec
+            from reactor_runtime.transport.webrtc import IceServer, WebRtcSettings, WebRtcTransport
+
+            s = self._settings
+            settings = WebRtcSettings(
+                tuple(IceServer(*server) for server in s.ice_servers),
+                s.min_port,
+                s.max_port,
+                tuple(Codec(name) for name in s.codecs) or tuple(Codec),
+            )
+            self._transport = WebRtcTransport(settings, self.engine, self.engine.codecs_in_use)
+        return self._transport
+
+    def _on_control(self, message: ControlMessage, fds: list[int]) -> None:
+        match message.get("type"):
+            case "link" if fds:
+                self.engine.attach_worker(socket.socket(fileno=fds[0]))
+            case "worker_exit":
+                self.engine.worker_died(message["code"], message["message"])
+            case "shutdown":
+                self._shut_down(message.get("after", 0.0))
+
+    def _shut_down(self, after: float) -> None:
+        async def run() -> None:
+            await asyncio.sleep(after)
+            await self.engine.shutdown()
+            self._server.should_exit = self._server.force_exit = True
+
+        task = self._loop.create_task(run())
+        self._background.add(task)
+
+    def _session_over(self) -> None:
+        task = self._loop.create_task(self.connections.clear())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _post(self, call: Any, *args: Any) -> None:
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *args)
+
+
+async def _main(settings: EdgeSettings) -> None:
+    await Edge(settings).serve()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    edge_settings = EdgeSettings.loads(sys.argv[1])
+    logging.basicConfig(
+        level=edge_settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    asyncio.run(_main(edge_settings))
+    sys.stderr.flush()
+    # libwebrtc's threads may still run, and tearing the interpreter down under them can abort the process.
+    os._exit(0)

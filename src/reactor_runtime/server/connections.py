@@ -1,0 +1,131 @@
+"""Signalling: from a client's offer to its viewer. Connection ids, early candidates, answers that are polled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from reactor_runtime.contract import Track
+from reactor_runtime.transport import Offer, OfferRefused
+
+FLAT = 1001
+"""The connection id of the routes that have none."""
+MIN_ID, MAX_ID = 1001, 9999
+MINTED = range(5000, 10_000)
+MAX_CONNECTIONS = 128
+MAX_CANDIDATES = 200
+ANSWER_WAIT_S = 5.0
+"""How long a poll for the answer is held open. Every published client accepts that, and a poll that finds nothing
+costs them 200 ms."""
+
+
+class NoConnection(LookupError):
+    """No connection of that id."""
+
+
+class TooMany(RuntimeError):
+    """A bound is reached."""
+
+
+class Answerer(Protocol):
+    """What `WebRtcTransport` does for us."""
+
+    def check(self, offer: Offer, tracks: tuple[Track, ...]) -> Any: ...
+    async def answer(self, connection: int, offer: Offer, codecs: Any) -> tuple[Any, str]: ...
+
+
+@dataclass(slots=True)
+class _Connection:
+    task: asyncio.Task[str] | None = None
+    peer: Any = None
+    early: list[tuple[str, str | None, int | None]] = field(default_factory=list)
+
+
+class Connections:
+    """All connections of the running session. Belongs to the event loop's thread.
+
+    `transport()` gives the transport, made at the first offer.
+    """
+
+    def __init__(self, transport: Callable[[], Answerer]) -> None:
+        self._transport = transport
+        self._connections: dict[int, _Connection] = {}
+
+    def mint(self) -> int:
+        """A fresh connection id."""
+        self._prune()
+        if len(self._connections) >= MAX_CONNECTIONS:
+            raise TooMany("connection limit reached")
+        free = [number for number in random.sample(MINTED, 50) if number not in self._connections]
+        if not free:
+            raise TooMany("no connection ids left")
+        self._connections[free[0]] = _Connection()
+        return free[0]
+
+    def known(self, connection: int) -> bool:
+        return connection in self._connections
+
+    async def offer(self, connection: int, offer: Offer, tracks: tuple[Track, ...]) -> None:
+        """Begin to answer an offer; on an id in use, this is a reconnect and the old peer goes.
+
+        Raises `OfferRefused` at once for what can be seen in the offer.
+        """
+        self._prune()
+        if len(self._connections) >= MAX_CONNECTIONS and connection not in self._connections:
+            raise TooMany("connection limit reached")
+        transport = self._transport()
+        codecs = transport.check(offer, tracks)
+        known = self._connections.setdefault(connection, _Connection())
+        await self._drop(known)
+        known.task = asyncio.get_running_loop().create_task(self._answer(known, transport, connection, offer, codecs))
+        known.task.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def answer(self, connection: int, wait: float = ANSWER_WAIT_S) -> str | None:
+        """The answer, or None if it takes longer than `wait` seconds. Raises what went wrong."""
+        known = self._connections.get(connection)
+        if known is None or known.task is None:
+            raise NoConnection(f"connection {connection} has made no offer")
+        with contextlib.suppress(TimeoutError):
+            return await asyncio.wait_for(asyncio.shield(known.task), wait)
+        return None
+
+    async def candidate(self, connection: int, candidate: str, mid: str | None, index: int | None) -> None:
+        """A candidate of the client's; it may come before the offer."""
+        known = self._connections.setdefault(connection, _Connection())
+        if known.peer is not None:
+            await known.peer.add_candidate(candidate, mid, index)
+        elif len(known.early) < MAX_CANDIDATES:
+            known.early.append((candidate, mid, index))
+
+    async def clear(self) -> None:
+        """Forget all: the session is over."""
+        connections, self._connections = self._connections, {}
+        for known in connections.values():
+            await self._drop(known)
+
+    def _prune(self) -> None:
+        """Forget the connections that have ended."""
+        for connection, known in list(self._connections.items()):
+            if known.peer is not None and known.peer.closed:
+                del self._connections[connection]
+
+    async def _answer(self, known: _Connection, transport: Answerer, connection: int, offer: Offer, codecs: Any) -> str:
+        peer, sdp = await transport.answer(connection, offer, codecs)
+        known.peer = peer
+        early, known.early = known.early, []
+        for item in early:
+            await peer.add_candidate(*item)
+        return sdp
+
+    async def _drop(self, known: _Connection) -> None:
+        if known.task is not None:
+            known.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OfferRefused, RuntimeError):
+                await known.task
+        if known.peer is not None:
+            await known.peer.close()
+        known.task = known.peer = None

@@ -1,0 +1,33 @@
+"""What the edge is told at its start, as one JSON argument from the supervisor."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSettings:
+    """`listen_fds` are inherited listening sockets, `control_fd` leads to the supervisor.
+
+    `ice_servers` are `(urls, username, credential)`; `codecs` are names in order of preference, empty for the default.
+    """
+
+    listen_fds: tuple[int, ...]
+    control_fd: int
+    orphan_timeout: float = 30.0
+    ice_servers: tuple[tuple[tuple[str, ...], str, str], ...] = ()
+    min_port: int = 0
+    max_port: int = 0
+    codecs: tuple[str, ...] = ()
+    log_level: str = "warning"
+
+    def dumps(self) -> str:
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def loads(text: str) -> EdgeSettings:
+        raw = json.loads(text)
+        raw["listen_fds"], raw["codecs"] = tuple(raw["listen_fds"]), tuple(raw["codecs"])
+        raw["ice_servers"] = tuple((tuple(urls), user, credential) for urls, user, credential in raw["ice_servers"])
+        return EdgeSettings(**raw)

@@ -1,0 +1,77 @@
+"""From a client's bytes to a command in the model, and back to the client as a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from reactor_runtime.contract import Contract, Rejection, validate
+from reactor_runtime.link import CommandCall, CommandDone
+from reactor_runtime.session.receipts import Ledger, Pending, receipt
+from reactor_runtime.wire import Call, runtime
+
+
+class Client(Protocol):
+    """Who sends commands and gets receipts."""
+
+    @property
+    def id(self) -> int: ...
+    def send(self, text: str) -> None: ...
+
+
+class CommandDesk:
+    """Takes the commands of one session. Belongs to the event loop's thread.
+
+    `forward` hands a command to the worker and tells whether it went; `client(id)` is the client of that id, if it is
+    still there.
+    """
+
+    def __init__(self, forward: Callable[[CommandCall], bool], client: Callable[[int], Client | None]) -> None:
+        self._forward = forward
+        self._client = client
+        self._ledger = Ledger()
+
+    def take(self, client: Client, call: Call, contract: Contract, *, live: bool) -> None:
+        """Judge a command and send it on."""
+        command = contract.command(call.command)
+        if command is None:
+            return self._refuse(client, call, "unknown command")
+        if not live:
+            return self._refuse(client, call, "no session is running")
+        try:
+            args = validate(command, call.args)
+        except Rejection as rejection:
+            return self._refuse(client, call, rejection.reason, rejection.field)
+        pending = self._ledger.open(client.id, call.command, call.id)
+        if not self._forward(CommandCall(pending.id, client.id, call.command, args)):
+            self._ledger.settle(pending.id)
+            return self._tell(pending, "failed", reason="the model is not running")
+        if call.id is not None:
+            self._tell(pending, "accepted")
+        return None
+
+    def done(self, message: CommandDone) -> None:
+        """A handler has run. What it did is told with the first frame that shows it; an error is told now."""
+        if message.error is not None and (pending := self._ledger.settle(message.id)) is not None:
+            self._tell(pending, "failed", reason=message.error)
+
+    def shown(self, track: str, seq: int, applied: tuple[int, ...]) -> None:
+        """A frame that is the first to show some commands is about to leave."""
+        for command_id in applied:
+            pending = self._ledger.settle(command_id)
+            if pending is not None and pending.client_id is not None:
+                self._tell(pending, "applied", track=track, frame=seq)
+
+    def fail_all(self, reason: str) -> None:
+        """The model is gone: every open command has failed."""
+        for pending in self._ledger.settle_all():
+            self._tell(pending, "failed", reason=reason)
+
+    def _refuse(self, client: Client, call: Call, reason: str, field: str | None = None) -> None:
+        name = call.command if len(call.command) <= 120 else call.command[:119] + "…"
+        client.send(runtime("receipt", receipt(call.id, name, "rejected", field=field, reason=reason)))
+
+    def _tell(self, pending: Pending, status: Any, **detail: Any) -> None:
+        client = self._client(pending.client)
+        if client is not None:
+            client.send(runtime("receipt", pending.receipt(status, **detail)))

@@ -1,0 +1,462 @@
+"""The one session that the service gives at a time: who watches, what the model does, and what is told to whom."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from reactor_runtime.contract import Contract, openapi
+from reactor_runtime.link import (
+    ClientJoined,
+    ClientLeft,
+    CommandDone,
+    Demand,
+    Fault,
+    Flushed,
+    LinkMessage,
+    ModelSaid,
+    SessionClosed,
+    SessionEnd,
+    SessionStart,
+    StateChanged,
+    Status,
+)
+from reactor_runtime.media.encoder import Codec
+from reactor_runtime.media.stream import VideoStream
+from reactor_runtime.session.commands import CommandDesk
+from reactor_runtime.session.machine import LIVE, Event, State, after
+from reactor_runtime.session.statistics import Statistics
+from reactor_runtime.session.worker_port import WorkerPort
+from reactor_runtime.transport import Viewer
+from reactor_runtime.wire import Call, Ping, RequestSchema, Subscribe, WireError, application, decode, runtime
+
+log = logging.getLogger("reactor.session")
+
+MAX_VIEWERS = 64
+PING_TIMEOUT_S, PING_CHECK_S = 20.0, 2.0
+"""A client that has pinged once and then says nothing for `PING_TIMEOUT_S` is gone. One that never pings is not
+expected to: libwebrtc notices when its path dies."""
+
+
+class SessionError(Exception):
+    """A request that the session's state does not allow. `retry` tells whether it is worth asking again soon."""
+
+    def __init__(self, message: str, *, retry: bool = False) -> None:
+        super().__init__(message)
+        self.retry = retry
+
+
+@dataclass(slots=True)
+class _Attendance:
+    """A viewer who is here."""
+
+    viewer: Viewer
+    joined_at: float
+    heard_at: float
+    pings: bool = False
+    topics: frozenset[str] = frozenset()
+
+
+class SessionEngine:
+    """The state of the service. Belongs to the event loop's thread.
+
+    `orphan_timeout` is in seconds; at most that long a session lives without a viewer, and viewers stay attached to a
+    model that died. Zero or less means for ever. `on_end` is called when a session is over and its viewers are being
+    closed. Must be made on a running loop.
+    """
+
+    def __init__(self, orphan_timeout: float = 30.0, on_end: Callable[[], None] = lambda: None) -> None:
+        self.state = State.CREATED
+        self.contract: Contract | None = None
+        self.model = ""
+        self.detail = "the model's process is starting"
+        self.session: str | None = None
+        self._loop = asyncio.get_running_loop()
+        self._orphan_timeout = orphan_timeout
+        self._on_end = on_end
+        self._streams: dict[str, VideoStream] = {}
+        self._port: WorkerPort | None = None
+        self._here: dict[int, _Attendance] = {}
+        self._desk = CommandDesk(self._forward, lambda client: self._viewer(client))
+        self._values: dict[str, Any] = {}
+        self._fault: tuple[str, str, str | None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._chores: asyncio.Task[None] | None = None
+        self._cleaned = asyncio.Event()
+        self._statistics = Statistics(self._streams)
+        self._loading_since = time.monotonic()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    # The worker -------------------------------------------------------------------------------------------------------
+
+    def attach_worker(self, sock: socket.socket) -> None:
+        """A worker's link has come; it tells by itself where it stands."""
+        self._loading_since = time.monotonic()
+        self._port = WorkerPort(
+            sock,
+            self._loop,
+            streams=self._streams,
+            session=lambda: self.session,
+            on_message=self._worker_said,
+            on_lost=self._worker_lost,
+        )
+
+    def worker_died(self, code: str, message: str) -> None:
+        """The supervisor knows why a worker is gone, or will be at once."""
+        if self._fault is None and self.state is not State.READY:
+            self._fault = (code, message, None)
+            self._tell_fault()
+
+    def _worker_said(self, port: WorkerPort, message: LinkMessage) -> None:
+        if port is not self._port:
+            return
+        match message:
+            case Status():
+                self._worker_status(message)
+            case CommandDone():
+                self._desk.done(message)
+            case ModelSaid() if self.session is not None:
+                self._broadcast(application(message.name, message.data), message.client)
+            case StateChanged():
+                self._values = message.values
+                self._publish("state", self._values)
+            case Fault():
+                self._worker_fault(message)
+            case Flushed():
+                for stream in self._streams.values():
+                    stream.flush()
+            case SessionClosed() if self.state is State.CLOSING:
+                self._move(Event.CLEANED_UP)
+            case _:
+                pass
+
+    def _worker_status(self, status: Status) -> None:
+        self.model, self.detail = status.model, status.detail
+        if status.phase == "ready" and status.contract is not None:
+            self._fault = None
+            self._use(status.contract)
+            self._move(Event.LOADED)
+            if self._here:  # They stayed when the model died, and may start again.
+                self._arm(self._orphan_timeout, "the session was not started again")
+            if status.session is not None:  # This edge is new and the session is not: somebody will come back to it.
+                self.session = status.session
+                self._move(Event.ADOPTED)
+                self._arm(self._orphan_timeout, "nobody came back")
+                self._demand()
+        elif status.phase == "failed":
+            self._move(Event.LOAD_FAILED)
+
+    def _worker_fault(self, fault: Fault) -> None:
+        if fault.fatal:
+            self._fault = (fault.code, fault.message, fault.exception)
+            self._tell_fault()
+        else:
+            self._broadcast(_error(fault.code, fault.message, fault.exception))
+
+    def _worker_lost(self, port: WorkerPort) -> None:
+        if port is not self._port:
+            return
+        self._port = None
+        if self.state is State.TERMINATED:
+            return
+        if self._fault is None and self._here:
+            # The supervisor is about to say why; nobody is left waiting should it not.
+            self._loop.call_later(0.3, self.worker_died, "model_killed", "the model's process died")
+        self._desk.fail_all("the model's process died")
+        self._forget_session()
+        self._loading_since = time.monotonic()
+        self.detail = "the model's process is being started again"
+        self._disarm()
+        self._move(Event.WORKER_LOST)
+
+    def _use(self, contract: Contract) -> None:
+        self.contract = contract
+        self._values = dict(contract.state)
+        wanted = {track.name for track in contract.outputs("video")}
+        for name in set(self._streams) - wanted:
+            self._streams.pop(name).close()
+        for name in wanted - set(self._streams):
+            self._streams[name] = VideoStream(name, self._on_shown)
+
+    # Sessions ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> str:
+        """Begin a session; returns its id. Raises `SessionError`."""
+        if self.state in LIVE or self.state is State.CLOSING:
+            raise SessionError(f"cannot start session while {self.state.lower()}", retry=self.state is State.CLOSING)
+        if self.state is not State.READY:
+            self._raise_unready("start")
+        self.session = uuid.uuid4().hex
+        self._cleaned.clear()
+        self._move(Event.START)
+        self._send(SessionStart(self.session))
+        self._arm(self._orphan_timeout, "nobody came")
+        for attendance in list(self._here.values()):  # They watched when the model died, and waited for this.
+            self._join(attendance)
+        self._publish("state", self._values)
+        return self.session
+
+    async def stop(self, reason: str = "the session was stopped") -> None:
+        """End the session for everybody. Without one, nothing happens. Returns when the model has been told."""
+        if self.state in (State.CREATED, State.TERMINATED):
+            self._raise_unready("stop")
+        if self.state not in LIVE:
+            return
+        self._end(reason)
+
+    def _end(self, reason: str) -> None:
+        session = self.session
+        log.info("session ends: %s", reason)
+        self._broadcast(runtime("sessionEnded", {"reason": reason}))
+        self._move(Event.STOP)
+        self._disarm()
+        self._close_viewers()
+        self._desk.fail_all(reason)
+        self._forget_session()
+        self._send(SessionEnd(session or "", reason))
+        self._on_end()
+
+    def _forget_session(self) -> None:
+        """Nothing of a session may reach the next."""
+        self.session = None
+        self._values = dict(self.contract.state) if self.contract else {}
+        for stream in self._streams.values():
+            stream.clear()
+
+    async def shutdown(self, grace: float = 1.0) -> None:
+        """The service goes down: tell the clients, let the model clean up for at most `grace` seconds, close."""
+        if self.state in LIVE:
+            self._end("the server is shutting down")
+            try:
+                await asyncio.wait_for(self._cleaned.wait(), grace)
+            except TimeoutError:
+                log.warning("the model did not finish its clean-up in %.1f s", grace)
+        self._close_viewers()
+        self._move(Event.SHUTDOWN)
+        self._disarm()
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=1.0)
+        if self._port is not None:
+            self._port.close()
+        for stream in self._streams.values():
+            stream.close()
+
+    def _raise_unready(self, verb: str) -> None:
+        if self.state is State.CREATED:
+            raise SessionError(f"cannot {verb} session while created: the model is still loading", retry=True)
+        raise SessionError(f"cannot {verb} session while terminated: {self.detail}")
+
+    # Viewers (the transport's ViewerEvents) ---------------------------------------------------------------------------
+
+    def viewer_opened(self, viewer: Viewer) -> None:
+        if self.state not in LIVE or len(self._here) >= MAX_VIEWERS:
+            why = "no session is running" if self.state not in LIVE else f"at most {MAX_VIEWERS} may watch"
+            viewer.send(_error("viewer_limit" if self.state in LIVE else "no_session", why))
+            self._close(viewer)
+            return
+        now = time.monotonic()
+        attendance = _Attendance(viewer, now, now)
+        self._here[viewer.id] = attendance
+        self._join(attendance)
+
+    def viewer_closed(self, viewer: Viewer, reason: str) -> None:
+        attendance = self._here.get(viewer.id)
+        self._close(viewer)
+        if attendance is None or attendance.viewer is not viewer:
+            return
+        del self._here[viewer.id]
+        log.info("viewer %d left: %s", viewer.id, reason)
+        self._leave(viewer)
+
+    def viewer_message(self, viewer: Viewer, data: bytes) -> None:
+        attendance = self._here.get(viewer.id)
+        if attendance is None:
+            return
+        attendance.heard_at = time.monotonic()
+        try:
+            message = decode(data)
+        except WireError as error:
+            viewer.send(_error("invalid_message", str(error)))
+            return
+        match message:
+            case Call() if self.contract is not None:
+                self._desk.take(viewer, message, self.contract, live=self.state in LIVE)
+            case Ping():
+                attendance.pings = True
+            case Subscribe():
+                self._subscribe(attendance, message.topics)
+            case RequestSchema() if self.contract is not None:
+                viewer.send(runtime("modelSchema", openapi(self.contract)))
+            case _:
+                log.debug("viewer %d: %r ignored", viewer.id, message)
+
+    def viewer_refused(self, viewer: Viewer, code: str, message: str) -> None:
+        viewer.send(_error(code, message))
+
+    def viewer_keyframe(self, viewer: Viewer, track: str) -> None:
+        if (stream := self._streams.get(track)) is not None:
+            stream.request_keyframe(viewer)
+
+    def viewer_bitrate(self, viewer: Viewer, track: str, bitrate: int) -> None:
+        if (stream := self._streams.get(track)) is not None:
+            stream.set_bitrate(viewer, bitrate)
+
+    def codecs_in_use(self, track: str) -> Iterable[Codec]:
+        """The codecs that a track is being encoded in."""
+        stream = self._streams.get(track)
+        return () if stream is None else [Codec(name) for name in stream.stats().codecs]
+
+    @property
+    def viewers(self) -> int:
+        return len(self._here)
+
+    def _viewer(self, client: int) -> Viewer | None:
+        attendance = self._here.get(client)
+        return attendance.viewer if attendance else None
+
+    def _join(self, attendance: _Attendance) -> None:
+        viewer = attendance.viewer
+        self._disarm()
+        self._send(ClientJoined(viewer.id, attendance.joined_at))
+        for track, (codec, sink) in viewer.video.items():
+            if (stream := self._streams.get(track)) is not None:
+                stream.subscribe(viewer, codec, sink)
+        self._move(Event.VIEWER_JOINED)
+        self._demand()
+        self._publish_session()
+        if self._chores is None or self._chores.done():
+            self._chores = self._loop.create_task(self._do_chores())
+
+    def _leave(self, viewer: Viewer) -> None:
+        for stream in self._streams.values():
+            stream.unsubscribe(viewer)
+        if self.state not in LIVE:
+            return
+        self._send(ClientLeft(viewer.id))
+        self._demand()
+        if not self._here:
+            self._move(Event.LAST_VIEWER_LEFT)
+            self._arm(self._orphan_timeout, "nobody came back")
+        self._publish_session()
+
+    def _close_viewers(self) -> None:
+        for attendance in list(self._here.values()):
+            for stream in self._streams.values():
+                stream.unsubscribe(attendance.viewer)
+            self._close(attendance.viewer)
+        self._here.clear()
+
+    def _close(self, viewer: Viewer) -> None:
+        task = self._loop.create_task(viewer.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def _subscribe(self, attendance: _Attendance, topics: frozenset[str]) -> None:
+        attendance.topics = topics
+        if "session" in topics:
+            attendance.viewer.send(runtime("session", self._session_facts()))
+        if "state" in topics:
+            attendance.viewer.send(runtime("state", self._values))
+
+    async def _do_chores(self) -> None:
+        """While anybody is here: statistics each second, and who has fallen silent."""
+        checked = time.monotonic()
+        while self._here:
+            await asyncio.sleep(1.0)
+            if any("stats" in attendance.topics for attendance in self._here.values()):
+                self._publish("stats", self._statistics.read(len(self._here)))
+            now = time.monotonic()
+            if now - checked >= PING_CHECK_S:
+                checked = now
+                for attendance in list(self._here.values()):
+                    if attendance.pings and now - attendance.heard_at > PING_TIMEOUT_S:
+                        self.viewer_closed(attendance.viewer, f"silent for {PING_TIMEOUT_S:.0f} s")
+
+    # Telling ----------------------------------------------------------------------------------------------------------
+
+    def _broadcast(self, text: str, only: int | None = None) -> None:
+        for client, attendance in self._here.items():
+            if only is None or client == only:
+                attendance.viewer.send(text)
+
+    def _publish(self, topic: str, data: dict[str, Any]) -> None:
+        for attendance in self._here.values():
+            if topic in attendance.topics:
+                attendance.viewer.send(runtime(topic, data))
+
+    def _publish_session(self) -> None:
+        self._publish("session", self._session_facts())
+
+    def _session_facts(self) -> dict[str, Any]:
+        return {"state": self.state, "viewers": len(self._here), "detail": self.detail}
+
+    def _tell_fault(self) -> None:
+        if self._fault is not None:
+            self._broadcast(_error(*self._fault))
+
+    def health_detail(self) -> str:
+        """What a person should know of the state."""
+        if self.state is State.CREATED:
+            return f"{self.detail} ({time.monotonic() - self._loading_since:.0f} s)"
+        return self.detail
+
+    # Small parts ------------------------------------------------------------------------------------------------------
+
+    def _forward(self, message: Any) -> bool:
+        return self._port is not None and self._port.send(message)
+
+    def _send(self, message: Any) -> None:
+        self._forward(message)
+
+    def _demand(self) -> None:
+        self._send(Demand(sum(bool(attendance.viewer.video) for attendance in self._here.values())))
+
+    def _on_shown(self, track: str, seq: int, applied: tuple[int, ...]) -> None:
+        """On a stream's thread."""
+        with contextlib.suppress(RuntimeError):  # The loop is closed: the edge is going down.
+            self._loop.call_soon_threadsafe(self._desk.shown, track, seq, applied)
+
+    def _move(self, event: Event) -> None:
+        state = after(self.state, event)
+        if state is None:
+            log.debug("%s means nothing while %s", event, self.state)
+            return
+        if state is not self.state:
+            log.info("%s → %s", self.state.lower(), state.lower())
+        self.state = state
+        if event in (Event.CLEANED_UP, Event.WORKER_LOST):
+            self._cleaned.set()
+        self._publish_session()
+
+    def _arm(self, seconds: float, reason: str) -> None:
+        self._disarm()
+        if seconds > 0:
+            self._timer = self._loop.call_later(seconds, self._expired, reason)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expired(self, reason: str) -> None:
+        self._timer = None
+        if self.state in (State.WAITING, State.ORPHANED):
+            self._end(reason)
+        elif self.state not in LIVE:
+            self._broadcast(runtime("sessionEnded", {"reason": reason}))
+            self._close_viewers()
+            self._on_end()
+
+
+def _error(code: str, message: str, exception: str | None = None) -> str:
+    data: dict[str, Any] = {"code": code, "message": message}
+    if exception is not None:
+        data["exception"] = {"type": exception, "message": message}
+    return runtime("error", data)

@@ -1,0 +1,65 @@
+"""What became of each command: accepted, then applied with the first frame that shows it; or rejected, or failed."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Status = Literal["accepted", "applied", "rejected", "failed"]
+
+MAX_OPEN = 10_000
+"""Commands that wait for their frame. A model that shows nothing for longer forgets the oldest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A command on its way through the model."""
+
+    id: int
+    client: int
+    command: str
+    client_id: str | int | None
+
+    def receipt(self, status: Status, **detail: Any) -> dict[str, Any]:
+        """The receipt as the client gets it."""
+        return receipt(self.client_id, self.command, status, **detail)
+
+
+def receipt(client_id: str | int | None, command: str, status: Status, **detail: Any) -> dict[str, Any]:
+    """A receipt as the client gets it; details of None are left out."""
+    body: dict[str, Any] = {"command": command, "status": status}
+    if client_id is not None:
+        body["id"] = client_id
+    body.update((key, value) for key, value in detail.items() if value is not None)
+    return body
+
+
+class Ledger:
+    """The commands of a session that are not settled. Ids never repeat, not even for the edge that follows a
+    dead one: the worker may still hold some of the old."""
+
+    _ids = itertools.count(time.monotonic_ns())
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[int, Pending] = OrderedDict()
+
+    def open(self, client: int, command: str, client_id: str | int | None) -> Pending:
+        """Enter a command that passed validation."""
+        pending = Pending(next(self._ids), client, command, client_id)
+        self._open[pending.id] = pending
+        if len(self._open) > MAX_OPEN:
+            self._open.popitem(last=False)
+        return pending
+
+    def settle(self, command_id: int) -> Pending | None:
+        """Take a command out: it has been shown, or it failed. None when it is not known."""
+        return self._open.pop(command_id, None)
+
+    def settle_all(self) -> list[Pending]:
+        """Take all out: the model is gone."""
+        pending = list(self._open.values())
+        self._open.clear()
+        return pending

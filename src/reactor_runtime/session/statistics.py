@@ -1,0 +1,38 @@
+"""Rates for people: what changed in each stream since the last look."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from reactor_runtime.media.stream import StreamStats, VideoStream
+
+
+class Statistics:
+    """Turns the streams' totals into rates."""
+
+    def __init__(self, streams: Mapping[str, VideoStream]) -> None:
+        self._streams = streams
+        self._last: dict[str, tuple[float, StreamStats]] = {}
+
+    def read(self, viewers: int) -> dict[str, Any]:
+        """Rates since the last call: frames per second, kbit/s of one encode, totals of frames shown and dropped."""
+        now = time.monotonic()
+        tracks = {}
+        for name, stream in self._streams.items():
+            stats = stream.stats()
+            then, last = self._last.get(name, (now, stats))
+            self._last[name] = (now, stats)
+            elapsed = now - then
+            tracks[name] = {
+                "fps": round(max(0, stats.frames - last.frames) / elapsed, 1) if elapsed else 0.0,
+                "kbps": round(max(0, stats.bytes - last.bytes) * 8 / elapsed / 1000) if elapsed else 0,
+                "frames": stats.frames,
+                "dropped": stats.dropped,
+                "keyframes": stats.keyframes,
+                "codec": "+".join(stats.codecs),
+                "width": stats.width,
+                "height": stats.height,
+            }
+        return {"viewers": viewers, "tracks": tracks}

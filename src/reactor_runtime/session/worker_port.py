@@ -1,0 +1,97 @@
+"""The edge's end of the link: frames go from its thread straight to their streams, all else to the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping
+
+from reactor_runtime.link import (
+    Channel,
+    ChannelClosed,
+    ChannelFull,
+    Frame,
+    FrameDone,
+    FromEdge,
+    LinkMessage,
+    Ring,
+    RingReader,
+    decode,
+    encode,
+)
+from reactor_runtime.media.stream import VideoStream
+
+log = logging.getLogger("reactor.link")
+
+
+class WorkerPort:
+    """One attached worker. `send` is safe from any thread.
+
+    `session()` names the session whose frames are wanted; those of any other are given back unseen. `on_message` and
+    `on_lost` run on the loop's thread.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        streams: Mapping[str, VideoStream],
+        session: Callable[[], str | None],
+        on_message: Callable[[WorkerPort, LinkMessage], None],
+        on_lost: Callable[[WorkerPort], None],
+    ) -> None:
+        self._loop = loop
+        self._streams = streams
+        self._session = session
+        self._on_message = on_message
+        self._on_lost = on_lost
+        self._rings: dict[int, RingReader] = {}
+        self._channel: Channel[LinkMessage] = Channel(sock, encode, decode, name="worker-link")
+        self._channel.start(self._receive, self._lost)
+
+    def send(self, message: FromEdge) -> bool:
+        """Send; false when the worker is gone or has stopped reading, which its supervisor deals with."""
+        try:
+            self._channel.send(message)
+        except (ChannelClosed, ChannelFull) as error:
+            log.debug("%s not sent: %s", type(message).__name__, error)
+            return False
+        return True
+
+    def release(self, frame: Frame, shown: bool) -> None:
+        """A slot may be written again. Any thread."""
+        self.send(FrameDone(frame.ring, frame.slot, shown))
+
+    def close(self) -> None:
+        """Let go of the worker."""
+        self._channel.close()
+
+    def _receive(self, message: LinkMessage, fds: list[int]) -> None:
+        if isinstance(message, Frame):
+            self._frame(message)
+        elif isinstance(message, Ring):
+            self._rings = {**self._rings, message.ring: RingReader(fds.pop(), message.slots, message.slot_bytes)}
+            for old in [ring for ring in self._rings if ring < message.ring - 1]:
+                del self._rings[old]
+        else:
+            self._post(self._on_message, self, message)
+        for fd in fds:
+            os.close(fd)
+
+    def _frame(self, frame: Frame) -> None:
+        ring, stream = self._rings.get(frame.ring), self._streams.get(frame.track)
+        if ring is None or stream is None or frame.session != self._session():
+            self.release(frame, False)
+        else:
+            stream.submit(frame, ring.view(frame.slot), self.release)
+
+    def _lost(self) -> None:
+        self._post(self._on_lost, self)
+
+    def _post(self, call: Callable[..., object], *args: object) -> None:
+        with contextlib.suppress(RuntimeError):  # The loop is closed: the edge is going down.
+            self._loop.call_soon_threadsafe(call, *args)

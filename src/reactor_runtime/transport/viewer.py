@@ -1,0 +1,84 @@
+"""The one interface between the session and whatever carries media and messages to a person who watches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from reactor_runtime.media.encoder import Codec
+from reactor_runtime.media.stream import PacketSink
+
+
+class OfferRefused(ValueError):
+    """A client's offer cannot be served; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedTrack:
+    """A track that the client maps to a section of its offer. `direction` is the client's view."""
+
+    mid: str
+    name: str
+    kind: Literal["video", "audio"]
+    direction: Literal["recvonly", "sendonly"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a client sends to connect, or to connect again."""
+
+    sdp: str
+    tracks: tuple[OfferedTrack, ...]
+
+
+class Viewer(Protocol):
+    """One connected person. Called on the event loop's thread. Two are equal only if they are the same."""
+
+    @property
+    def id(self) -> int:
+        """The connection id, unique within a session."""
+        ...
+
+    @property
+    def video(self) -> Mapping[str, tuple[Codec, PacketSink]]:
+        """For each video track that this viewer takes: the codec agreed, and where its packets go."""
+        ...
+
+    def send(self, text: str) -> None:
+        """Send a message, in order; what comes before the channel is open waits for it, up to a bound."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+    async def close(self) -> None:
+        """End the connection; messages sent before are given a moment to leave. Idempotent."""
+        ...
+
+
+class ViewerEvents(Protocol):
+    """What a transport tells of a viewer. All are called on the event loop's thread."""
+
+    def viewer_opened(self, viewer: Viewer) -> None:
+        """Media and messages can flow. Once for each viewer."""
+        ...
+
+    def viewer_closed(self, viewer: Viewer, reason: str) -> None:
+        """It is gone, whether it said so or not, or it never came. Not called for one that we closed."""
+        ...
+
+    def viewer_message(self, viewer: Viewer, data: bytes) -> None:
+        """A message from it, no longer than the transport's limit."""
+        ...
+
+    def viewer_refused(self, viewer: Viewer, code: str, message: str) -> None:
+        """The transport dropped messages from it: they were too large, or too many."""
+        ...
+
+    def viewer_keyframe(self, viewer: Viewer, track: str) -> None:
+        """It cannot decode and needs a keyframe."""
+        ...
+
+    def viewer_bitrate(self, viewer: Viewer, track: str, bitrate: int) -> None:
+        """What its path carries for a track, in bits per second."""
+        ...

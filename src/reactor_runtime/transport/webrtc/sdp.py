@@ -1,0 +1,62 @@
+"""The little that we read and write of SDP ourselves (RFC 8866, RFC 8839)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from reactor_runtime.media.encoder import Codec
+
+
+@dataclass(slots=True)
+class Section:
+    """One media section of an offer."""
+
+    kind: str
+    mid: str = ""
+    direction: str = "sendrecv"
+    codecs: set[str] = field(default_factory=set)
+
+
+def sections(sdp: str) -> list[Section]:
+    """The media sections of a description, in order."""
+    found: list[Section] = []
+    for line in sdp.splitlines():
+        if line.startswith("m="):
+            found.append(Section(line[2:].split(" ", 1)[0]))
+        elif not found:
+            continue
+        elif line.startswith("a=mid:"):
+            found[-1].mid = line[6:].strip()
+        elif line.startswith("a=rtpmap:"):
+            _, _, encoding = line.partition(" ")
+            found[-1].codecs.add(encoding.split("/", 1)[0].upper())
+        elif line[2:] in ("sendrecv", "sendonly", "recvonly", "inactive"):
+            found[-1].direction = line[2:]
+    return found
+
+
+def choose_codec(offered: set[str], preference: Iterable[Codec], in_use: Iterable[Codec]) -> Codec | None:
+    """The codec to send: one that is being encoded already costs nothing more, else the first preferred."""
+    usable = [codec for codec in preference if codec.value in offered]
+    busy = set(in_use)
+    return next((codec for codec in usable if codec in busy), usable[0] if usable else None)
+
+
+def with_candidates(sdp: str, candidates: Iterable[tuple[str | None, int | None, str]]) -> str:
+    """The description with `(mid, index, candidate)` lines put into their sections, as the browsers' own stacks do.
+
+    A candidate of a bundled transport belongs to one section only, but some clients look for one in the first.
+    """
+    blocks: list[list[str]] = [[]]
+    for line in sdp.splitlines():
+        if line.startswith("m="):
+            blocks.append([])
+        blocks[-1].append(line)
+    mids = {line[6:]: i for i, block in enumerate(blocks) for line in block if line.startswith("a=mid:")}
+    for mid, index, candidate in candidates:
+        at = mids.get(mid or "", (index or 0) + 1)
+        line = f"a={candidate}"
+        if at < len(blocks) and line not in blocks[at]:
+            blocks[at].append(line)
+    return "\r\n".join(line for block in blocks for line in block) + "\r\n"

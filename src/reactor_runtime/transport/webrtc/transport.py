@@ -1,0 +1,95 @@
+"""The WebRTC side of the service: one factory per process, one peer per connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import reactor_webrtc as rtc
+
+from reactor_runtime.contract import Track
+from reactor_runtime.media.encoder import Codec
+from reactor_runtime.transport.viewer import Offer, OfferRefused, ViewerEvents
+from reactor_runtime.transport.webrtc.peer import Peer
+from reactor_runtime.transport.webrtc.sdp import choose_codec, sections
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server."""
+
+    urls: tuple[str, ...]
+    username: str = ""
+    credential: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WebRtcSettings:
+    """How peers connect. Without ICE servers, only this machine's own addresses are candidates."""
+
+    ice_servers: tuple[IceServer, ...] = ()
+    min_port: int = 0
+    max_port: int = 0
+    codecs: tuple[Codec, ...] = field(default_factory=lambda: tuple(Codec))
+
+
+class WebRtcTransport:
+    """Answers offers. Belongs to the event loop's thread.
+
+    `codecs_in_use(track)` tells which codecs a track is being encoded in at this moment.
+    """
+
+    def __init__(
+        self,
+        settings: WebRtcSettings,
+        events: ViewerEvents,
+        codecs_in_use: Callable[[str], Iterable[Codec]],
+    ) -> None:
+        self._settings = settings
+        self._events = events
+        self._codecs_in_use = codecs_in_use
+        builder = rtc.PeerConnectionFactoryBuilder()
+        # A viewer's jitter buffer holds nothing back: 13 ms of every frame otherwise.
+        builder.with_send_playout_delay(0.0, 0.0)
+        builder.with_receive_playout_delay(0.0, 0.0)
+        self._factory = builder.build()
+
+    def check(self, offer: Offer, tracks: Iterable[Track]) -> dict[str, Codec]:
+        """The codec of each video track that the offer takes. Raises `OfferRefused` for what cannot be served."""
+        found = sections(offer.sdp)
+        if not any(section.kind in ("video", "audio", "application") for section in found):
+            raise OfferRefused("the offer has no media and no data channel")
+        by_mid = {section.mid: section for section in found}
+        outputs = {track.name: track for track in tracks if track.direction == "out"}
+        codecs: dict[str, Codec] = {}
+        for wanted in offer.tracks:
+            section = by_mid.get(wanted.mid)
+            if section is None or wanted.direction != "recvonly" or wanted.kind != "video":
+                continue
+            if wanted.name not in outputs:
+                raise OfferRefused(f"the model has no output track {wanted.name!r}; it has {sorted(outputs)}")
+            codec = choose_codec(section.codecs, self._settings.codecs, self._codecs_in_use(wanted.name))
+            if codec is None:
+                ours = ", ".join(codec.value for codec in self._settings.codecs)
+                theirs = ", ".join(sorted(section.codecs)) or "none"
+                raise OfferRefused(f"no codec in common for {wanted.name!r}: the offer has {theirs}; we have {ours}")
+            codecs[wanted.name] = codec
+        return codecs
+
+    async def answer(self, connection: int, offer: Offer, codecs: dict[str, Codec]) -> tuple[Peer, str]:
+        """Make the peer for a checked offer; returns it with the SDP answer, this machine's candidates inside."""
+        s = self._settings
+        config = rtc.RtcConfiguration(
+            ice_servers=[rtc.IceServer(list(i.urls), i.username, i.credential) for i in s.ice_servers],
+            min_port=s.min_port,
+            max_port=s.max_port,
+            bundle_policy=rtc.BundlePolicy.MaxBundle,
+            frame_metadata=False,  # AV1 with metadata trailers does not decode.
+        )
+        peer = Peer(connection, asyncio.get_running_loop(), self._events)
+        try:
+            return peer, await peer.connect(self._factory, config, offer, codecs)
+        except BaseException:
+            await peer.close()
+            raise

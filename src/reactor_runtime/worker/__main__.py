@@ -1,0 +1,191 @@
+"""The worker's process: `python -m reactor_runtime.worker SETTINGS`, started by the supervisor alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reactor_runtime.contract import Contract
+from reactor_runtime.ipc import Channel, ChannelClosed, ChannelFull, Control, ControlMessage
+from reactor_runtime.link import Fault, FrameDone, LinkMessage, Status, decode, encode
+from reactor_runtime.worker.manifest import WorkspaceError, read_config, read_manifest
+
+EXIT_CRASHED, EXIT_USAGE, EXIT_LOAD_FAILED = 1, 2, 3
+RING_EXTRA = 3
+"""Slots beyond what may wait: one being written, one being read, one on its way back."""
+
+log = logging.getLogger("reactor.model")
+
+
+class Worker:
+    """The process around the driver. The main thread runs the author's code, all of it."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._directory = Path(settings["path"])
+        self._overrides: dict[str, Any] = settings.get("overrides", {})
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._channel: Channel[LinkMessage] | None = None
+        self._status = Status("loading", "", detail="the model's code is being imported")
+        self._driver: Any = None
+        self._sink: Any = None
+        self._control = Control(settings["control_fd"], self._on_control)
+        self._control.beat_from_thread()
+
+    def run(self) -> int:
+        """Import, load, drive until told to stop; returns the exit code."""
+        try:
+            manifest = read_manifest(self._directory)
+            self._tell("loading", manifest.name, detail="the model's code is being imported")
+            config = read_config(manifest.config, self._overrides)
+            from reactor_runtime.worker.loader import understand
+
+            description = understand(manifest)
+            contract = msgspec.structs.replace(description.contract, name=manifest.name)
+        except WorkspaceError as error:
+            return self._fail(EXIT_USAGE, f"error: {error}", str(error))
+        except Exception as error:
+            return self._fail_load(error, "its code could not be imported")
+        self._tell("loading", manifest.name, contract, detail="the model is loading")
+        try:
+            model = description.model_class()
+            model.load(config)  # type: ignore[attr-defined]
+        except Exception as error:
+            return self._fail_load(error, "load() raised")
+        return asyncio.run(self._drive(model, description, contract))
+
+    async def _drive(self, model: Any, description: Any, contract: Contract) -> int:
+        from reactor_runtime.worker.driver import Driver
+        from reactor_runtime.worker.emitter import RingSink
+
+        self._stopping = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        outputs = max(1, len(contract.outputs("video")))
+        self._sink = RingSink(self._send, (max(1, contract.buffer_size) + RING_EXTRA) * outputs)
+        self._driver = Driver(model, description, self._send, self._sink)
+        self._tell("ready", self._status.model, contract)
+        stop = asyncio.ensure_future(self._stopping.wait())
+        drive = asyncio.ensure_future(self._driver.run())
+        await asyncio.wait({stop, drive}, return_when=asyncio.FIRST_COMPLETED)
+        if stop.done():
+            await self._driver.close("the server is shutting down")
+            drive.cancel()
+            return 0
+        stop.cancel()
+        error = drive.exception()
+        if error is None:
+            return 0
+        text = "".join(traceback.format_exception(error))
+        print(text, file=sys.stderr, end="", flush=True)
+        self._send(Fault("model_crashed", str(error), type(error).__name__, fatal=True))
+        return EXIT_CRASHED
+
+    # Links ------------------------------------------------------------------------------------------------------------
+
+    def _on_control(self, message: ControlMessage, fds: list[int]) -> None:
+        """On the control thread."""
+        if message.get("type") == "link" and self._loop is None:
+            self._attach(socket.socket(fileno=fds[0]))  # A link while loading: it learns where we stand at once.
+        elif message.get("type") == "shutdown" and self._loop is None:
+            os._exit(0)  # Nothing has been promised to anybody yet.
+        elif self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._handle_control, message, fds)
+
+    def _handle_control(self, message: ControlMessage, fds: Sequence[int]) -> None:
+        match message.get("type"):
+            case "link":
+                self._attach(socket.socket(fileno=fds[0]))
+            case "shutdown":
+                self._stopping.set()
+
+    def _attach(self, sock: socket.socket) -> None:
+        """A new edge. Whatever the old one knew is gone with it."""
+        channel: Channel[LinkMessage] = Channel(sock, encode, decode, name="edge-link")
+        if self._driver is not None:
+            self._driver.detach()
+        with self._lock:
+            self._channel = channel
+            self._send(self._current_status())
+        if self._sink is not None:
+            self._sink.attach()
+        channel.start(lambda message, _fds: self._receive(channel, message), lambda: self._lost(channel))
+
+    def _receive(self, channel: Channel[LinkMessage], message: LinkMessage) -> None:
+        """On the link's thread."""
+        if self._loop is not None and channel is self._channel:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._deliver, message)
+
+    def _deliver(self, message: LinkMessage) -> None:
+        if isinstance(message, FrameDone):
+            self._sink.done(message)
+        elif isinstance(message, LinkMessage):
+            self._driver.deliver(message)
+
+    def _lost(self, channel: Channel[LinkMessage]) -> None:
+        if self._loop is not None and channel is self._channel:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._edge_gone, channel)
+
+    def _edge_gone(self, channel: Channel[LinkMessage]) -> None:
+        if channel is self._channel:
+            self._channel = None
+            self._driver.detach()
+
+    def _send(self, message: LinkMessage, fds: Sequence[int] = ()) -> None:
+        """Any thread; without an edge it goes nowhere, and the next edge is told where things stand."""
+        if self._channel is not None:
+            try:
+                self._channel.send(message, fds)
+            except (ChannelClosed, ChannelFull) as error:
+                log.debug("%s not sent: %s", type(message).__name__, error)
+
+    # Telling ----------------------------------------------------------------------------------------------------------
+
+    def _current_status(self) -> Status:
+        s = self._status
+        session = self._driver.session if self._driver is not None else None
+        return Status(s.phase, s.model, s.contract, session, s.detail)
+
+    def _tell(self, phase: Any, model: str, contract: Any = None, detail: str = "") -> None:
+        with self._lock:  # Or an edge that attaches at this moment could hear the old status last.
+            self._status = Status(phase, model, contract, None, detail)
+            self._send(self._current_status())
+        self._control.send({"type": "state", "state": phase, "model": model})
+
+    def _fail(self, code: int, printed: str, detail: str) -> int:
+        print(printed, file=sys.stderr, flush=True)
+        self._tell("failed", self._status.model, self._status.contract, detail)
+        return code
+
+    def _fail_load(self, error: Exception, what: str) -> int:
+        text = "".join(traceback.format_exception(error))
+        return self._fail(EXIT_LOAD_FAILED, text.rstrip(), f"{what}: {type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker_settings = json.loads(sys.argv[1])
+    logging.basicConfig(
+        level=str(worker_settings.get("log_level", "warning")).upper(),
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    code = Worker(worker_settings).run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # A thread of the author's that does not end must not keep the process.

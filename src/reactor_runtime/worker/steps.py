@@ -1,0 +1,57 @@
+"""A pipeline's generator, advanced one step at a time."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from typing import Any
+
+from reactor_runtime.authoring import Idle, ReactorPipeline
+
+log = logging.getLogger("reactor.model")
+
+
+class PipelineSteps:
+    """The generator of one session. `inference` may be sync or async, a method or an attribute set in `load`."""
+
+    NAP_S = 0.005
+    """How long to wait after a step that showed nothing, or after the generator ended."""
+
+    def __init__(self, model: ReactorPipeline) -> None:
+        self._model = model
+        self._generator: Any = None
+
+    async def advance(self) -> Any | None:
+        """One iteration; a sync one blocks the loop, which is what keeps handlers out of it.
+
+        Returns what was yielded, or None for `Idle`, None, and an end, after which a new generator takes over with
+        the same state. Raises what the author's code raises.
+        """
+        if self._generator is None:
+            made = self._model.inference()
+            self._generator = made if hasattr(made, "__anext__") else iter(made)
+        try:
+            if hasattr(self._generator, "__anext__"):
+                yielded = await anext(self._generator)
+            else:
+                yielded = next(self._generator)
+        except (StopIteration, StopAsyncIteration):
+            self._generator = None
+            return None
+        except BaseException:
+            self._generator = None
+            raise
+        return None if yielded is Idle else yielded
+
+    async def close(self) -> None:
+        """End the generator: its `finally` blocks run now. What they raise is logged."""
+        generator, self._generator = self._generator, None
+        if generator is None:
+            return
+        try:
+            if inspect.isasyncgen(generator):
+                await generator.aclose()
+            elif hasattr(generator, "close"):
+                generator.close()
+        except Exception:
+            log.exception("inference raised while it was closed")
