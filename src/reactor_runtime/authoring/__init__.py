@@ -22,6 +22,7 @@ from reactor_runtime.authoring.messages import MESSAGE_REGISTRY, ModelMessage
 from reactor_runtime.authoring.model import ReactorModel
 from reactor_runtime.authoring.pipeline import Idle, ReactorPipeline
 from reactor_runtime.authoring.runtime import Runtime
+from reactor_runtime.authoring.snapshot import state_values
 from reactor_runtime.authoring.state import InputState
 from reactor_runtime.authoring.tracks import INPUT_REGISTRY, OUTPUT_REGISTRY, Audio, Input, Output, Video, tracks_of
 from reactor_runtime.authoring.types import Uploads, to_python
@@ -67,6 +68,7 @@ __all__ = [
     "session_ended",
     "session_started",
     "split",
+    "state_values",
     "to_python",
     "tracks_of",
 ]

@@ -95,6 +95,25 @@ def init(
 
 
 @app.command()
+def schema(
+    path: Annotated[Path, typer.Option("--path", "-p", help="The folder with reactor.yaml.")] = Path(),
+    version: Annotated[str, typer.Option("--version", "-v", help="The model's version, X.Y.Z.")] = "0.0.0",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file instead of stdout.")] = None,
+) -> None:
+    """Print the model's commands, messages and tracks as an OpenAPI 3.1 document."""
+    from reactor_runtime.cli.schema import WorkspaceError, document, normal_version
+
+    try:
+        text = document(path, normal_version(version))
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(text + "\n", encoding="utf-8")
+    except (WorkspaceError, ValueError, OSError) as error:
+        raise _fail(str(error), 1) from None
+    print(f"Wrote {out}" if out is not None else text)
+
+
+@app.command()
 def bench(
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the picture.")] = "1280x720",
     fps: Annotated[float, typer.Option(min=1, max=240, help="Frames per second of the model.")] = 30.0,

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 
-from fastapi import Body, FastAPI, HTTPException, Path, Request, Response
+from fastapi import Body, FastAPI, HTTPException, Path, Response
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
 from reactor_runtime.contract import openapi
 from reactor_runtime.server.connections import FLAT, MAX_ID, MIN_ID, Connections, NoConnection, TooMany
+from reactor_runtime.server.middleware import BodyLimit, PageHeaders
 from reactor_runtime.server.settings import EdgeSettings
 from reactor_runtime.session import LIVE, SessionEngine, SessionError, State
 from reactor_runtime.transport import Offer, OfferedTrack, OfferRefused
@@ -23,17 +23,6 @@ from reactor_runtime.transport import Offer, OfferedTrack, OfferRefused
 SESSION = "local"
 """The id in the signalling routes: a service gives one session at a time."""
 MAX_SDP = 256 * 1024
-MAX_BODY = 1 << 20
-PAGE_POLICY = "; ".join(
-    (
-        "default-src 'self'",
-        "img-src 'self' data: blob:",
-        "media-src 'self' blob:",
-        "style-src 'self' 'unsafe-inline'",
-        "frame-ancestors 'self'",
-    )
-)
-"""The playground loads nothing from elsewhere."""
 
 
 class TrackMapping(BaseModel):
@@ -76,17 +65,8 @@ def create_app(engine: SessionEngine, connections: Connections, settings: EdgeSe
     app = FastAPI(title="open-reactor", version=version, docs_url=None, redoc_url=None)
     app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["*"], allow_headers=["*"], max_age=86_400)
 
-    @app.middleware("http")
-    async def bounded(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > MAX_BODY:
-            return JSONResponse({"detail": f"a request body of at most {MAX_BODY} bytes is taken"}, 413)
-        response = await call_next(request)
-        if request.url.path == "/" or request.url.path.startswith("/playground/"):
-            # The modules of a page belong together: none may come from an older version's cache.
-            response.headers["Cache-Control"] = "no-cache"
-            response.headers["Content-Security-Policy"] = PAGE_POLICY
-        return response
+    app.add_middleware(PageHeaders)
+    app.add_middleware(BodyLimit)
 
     def descriptor() -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -222,8 +202,11 @@ def create_app(engine: SessionEngine, connections: Connections, settings: EdgeSe
 
     async def take_candidates(session: str, connection: int, body: Candidates) -> dict[str, Any]:
         guard(session)
-        for item in body.candidates:
-            await connections.candidate(connection, item.candidate, item.sdp_mid, item.sdp_mline_index)
+        try:
+            for item in body.candidates:
+                await connections.candidate(connection, item.candidate, item.sdp_mid, item.sdp_mline_index)
+        except TooMany as error:
+            raise HTTPException(503, str(error)) from None
         return {}
 
     @app.api_route(base + "/connections/{connection}/sdp_params", methods=["POST", "PUT"], status_code=202)

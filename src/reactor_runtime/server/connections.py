@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ MIN_ID, MAX_ID = 1001, 9999
 MINTED = range(5000, 10_000)
 MAX_CONNECTIONS = 128
 MAX_CANDIDATES = 200
+OFFER_WITHIN_S = 60.0
 ANSWER_WAIT_S = 5.0
 """How long a poll for the answer is held open. Every published client accepts that, and a poll that finds nothing
 costs them 200 ms."""
@@ -43,6 +45,7 @@ class _Connection:
     task: asyncio.Task[str] | None = None
     peer: Any = None
     early: list[tuple[str, str | None, int | None]] = field(default_factory=list)
+    made_at: float = field(default_factory=time.monotonic)
 
 
 class Connections:
@@ -57,9 +60,7 @@ class Connections:
 
     def mint(self) -> int:
         """A fresh connection id."""
-        self._prune()
-        if len(self._connections) >= MAX_CONNECTIONS:
-            raise TooMany("connection limit reached")
+        self._admit()
         free = [number for number in random.sample(MINTED, 50) if number not in self._connections]
         if not free:
             raise TooMany("no connection ids left")
@@ -74,12 +75,13 @@ class Connections:
 
         Raises `OfferRefused` at once for what can be seen in the offer.
         """
-        self._prune()
-        if len(self._connections) >= MAX_CONNECTIONS and connection not in self._connections:
-            raise TooMany("connection limit reached")
+        if connection not in self._connections:
+            self._admit()
         transport = self._transport()
         codecs = transport.check(offer, tracks)
         known = self._connections.setdefault(connection, _Connection())
+        if known.peer is not None:
+            known.peer.leave("it connects again")
         await self._drop(known)
         known.task = asyncio.get_running_loop().create_task(self._answer(known, transport, connection, offer, codecs))
         known.task.add_done_callback(lambda task: task.cancelled() or task.exception())
@@ -95,7 +97,10 @@ class Connections:
 
     async def candidate(self, connection: int, candidate: str, mid: str | None, index: int | None) -> None:
         """A candidate of the client's; it may come before the offer."""
-        known = self._connections.setdefault(connection, _Connection())
+        known = self._connections.get(connection)
+        if known is None:
+            self._admit()
+            known = self._connections[connection] = _Connection()
         if known.peer is not None:
             await known.peer.add_candidate(candidate, mid, index)
         elif len(known.early) < MAX_CANDIDATES:
@@ -107,10 +112,17 @@ class Connections:
         for known in connections.values():
             await self._drop(known)
 
+    def _admit(self) -> None:
+        """Make sure that there is room for one more."""
+        self._prune()
+        if len(self._connections) >= MAX_CONNECTIONS:
+            raise TooMany("connection limit reached")
+
     def _prune(self) -> None:
-        """Forget the connections that have ended."""
+        """Forget the connections that have ended, and those that never began."""
         for connection, known in list(self._connections.items()):
-            if known.peer is not None and known.peer.closed:
+            idle = known.task is None and time.monotonic() - known.made_at > OFFER_WITHIN_S
+            if idle or (known.peer is not None and known.peer.closed):
                 del self._connections[connection]
 
     async def _answer(self, known: _Connection, transport: Answerer, connection: int, offer: Offer, codecs: Any) -> str:

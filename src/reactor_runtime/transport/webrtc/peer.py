@@ -61,6 +61,7 @@ class Peer:
         self._wants_channel = False
         self._connected = False
         self._opened = False
+        self._left = False
         self._closed = False
         self._local: list[tuple[str | None, int | None, str]] = []
         self._candidate = asyncio.Event()
@@ -108,7 +109,7 @@ class Peer:
         early, self._remote = self._remote, []
         for candidate in early:
             await self._add_remote(candidate)
-        self._timeout = self._loop.call_later(CONNECT_TIMEOUT_S, self._gone, "the connection was never made")
+        self._timeout = self._loop.call_later(CONNECT_TIMEOUT_S, self.leave, "the connection was never made")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._candidate.wait(), FIRST_CANDIDATE_S)
             await asyncio.wait_for(self._gathered.wait(), CANDIDATE_GRACE_S)
@@ -207,7 +208,7 @@ class Peer:
             self._connected = True
             self._maybe_open()
         elif state in (rtc.PeerConnectionState.Failed, rtc.PeerConnectionState.Closed):
-            self._gone(f"the connection {'failed' if state == rtc.PeerConnectionState.Failed else 'was closed'}")
+            self.leave(f"the connection {'failed' if state == rtc.PeerConnectionState.Failed else 'was closed'}")
 
     def _on_data_channel(self, channel: Any) -> None:
         """On libwebrtc's thread: messages may follow at once, so the handlers are set here."""
@@ -225,7 +226,7 @@ class Peer:
 
         channel.on_message(message)
         channel.on_open(self._hop(self._maybe_open))
-        channel.on_close(lambda: self._post(self._gone, "the client closed the channel"))
+        channel.on_close(lambda: self._post(self.leave, "the client closed the channel"))
         self._channels[label] = channel
         self._post(self._maybe_open)
 
@@ -244,6 +245,8 @@ class Peer:
             self.send(text)
         self._events.viewer_opened(self)
 
-    def _gone(self, reason: str) -> None:
-        if not self._closed:
+    def leave(self, reason: str) -> None:
+        """This viewer is gone, or is about to be replaced: say so, once."""
+        if not self._closed and not self._left:
+            self._left = True
             self._events.viewer_closed(self, reason)

@@ -1,0 +1,72 @@
+"""What holds for every request: how much of a body is read, and the headers of the page."""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MAX_BODY = 1 << 20
+PAGE_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data: blob:",
+        "media-src 'self' blob:",
+        "style-src 'self' 'unsafe-inline'",
+        "frame-ancestors 'self'",
+    )
+)
+"""The playground loads nothing from elsewhere."""
+
+
+class _TooLong(Exception):
+    pass
+
+
+class BodyLimit:
+    """Answers 413 to a body above `MAX_BODY` bytes, whether it is announced or streamed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        refusal = JSONResponse({"detail": f"a request body of at most {MAX_BODY} bytes is taken"}, 413)
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > MAX_BODY:
+            return await refusal(scope, receive, send)
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > MAX_BODY:
+                raise _TooLong
+            return message
+
+        try:
+            return await self._app(scope, counted, send)
+        except _TooLong:
+            return await refusal(scope, receive, send)
+
+
+class PageHeaders:
+    """The playground's files are never stale, for its modules belong together, and load nothing from elsewhere."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not (scope["path"] == "/" or scope["path"].startswith("/playground/")):
+            return await self._app(scope, receive, send)
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Cache-Control"] = "no-cache"
+                headers["Content-Security-Policy"] = PAGE_POLICY
+            await send(message)
+
+        return await self._app(scope, receive, with_headers)
