@@ -31,8 +31,11 @@ class MyModel(ReactorPipeline):
         frame_idx = 0
         while True:
             batch, frame_idx = render_batch(
-                self.width, self.height, self.chunk_size,
-                frame_idx, self.state.brightness,
+                self.width,
+                self.height,
+                self.chunk_size,
+                frame_idx,
+                self.state.brightness,
             )
             yield MyOutput(main_video=batch)
 

@@ -77,8 +77,8 @@ class ReactorCore:
 
         Waits while the playout queue is full; with `drop=True` it never waits and what does not fit is discarded.
         `compute_time`, in seconds and above 0, sets the rate to frames per compute time. Cancellation leaves the rest
-        of a batch unsent. Raises `TypeError` for anything but an `Output` and `FrameError` for an array that can't be
-        shown.
+        of a batch unsent. Raises `TypeError` for anything but an `Output`. An output that
+        can't be shown is told to the author and to the clients, and costs nothing but itself.
         """
         if not isinstance(output, Output):
             raise TypeError(f"{type(self).__name__}.emit: expected an Output, got {type(output).__name__}")

@@ -32,8 +32,8 @@ class Runtime(Protocol):
     async def emit(self, output: Output, *, compute_time: float | None, drop: bool) -> None:
         """Send an output. Waits while the playout queue is full, unless `drop`: then what does not fit is discarded.
 
-        `compute_time` is in seconds; above 0 it sets the rate to frames per compute time. Raises `FrameError` for a
-        track whose array can't be sent and `TypeError` for an output that the model does not declare.
+        `compute_time` is in seconds; above 0 it sets the rate to frames per compute time. An output
+        that can't be shown, or that the model does not declare, is told as a fault and costs nothing but itself.
         """
 
     async def send(self, name: str, data: dict[str, Any], client_id: int | None) -> None:

@@ -22,6 +22,8 @@ M = TypeVar("M")
 _LENGTH = struct.Struct("!IB")
 _READ_BYTES = 1 << 18
 _MAX_FDS = 8
+_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""What the author's code starts must not inherit the descriptors that arrive here, and keep a link open."""
 
 
 class ChannelClosed(ConnectionError):
@@ -101,17 +103,17 @@ class Channel(Generic[M]):
         with self._lock:
             if self._closed:
                 return
-            with contextlib.suppress(OSError):
-                self._flush()
+            self._flush()
             self._closed = True
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
-        self._wake()
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
+            self._wake()
         if self._thread is None:
             self._release()
 
     def _wake(self) -> None:
-        with contextlib.suppress(OSError):
+        """Call with the lock held, and not after `_release`: the descriptor's number may be another's by then."""
+        with contextlib.suppress(BlockingIOError):
             os.write(self._wake_w, b"\0")
 
     def _flush(self) -> bool:
@@ -137,6 +139,7 @@ class Channel(Generic[M]):
         return True
 
     def _run(self, on_message: Callable[[M, list[int]], None], on_close: Callable[[], None]) -> None:
+        """Ends with the stream. What the callbacks raise ends it too, and is told by `threading.excepthook`."""
         inbox = _Inbox()
         try:
             with selectors.DefaultSelector() as selector:
@@ -156,8 +159,6 @@ class Channel(Generic[M]):
                     if wanted != interest:
                         selector.modify(self._sock, wanted)
                         interest = wanted
-        except OSError:
-            pass  # Closed under the selector by `close`.
         finally:
             with self._lock:
                 self._closed = True
@@ -182,16 +183,12 @@ class Channel(Generic[M]):
         return True
 
     def _release(self) -> None:
-        with contextlib.suppress(OSError):
-            self._sock.close()
         with self._lock:
-            for _, fds in self._pending:
-                for fd in fds:
-                    os.close(fd)
+            self._sock.close()
+            waiting = [fd for _, fds in self._pending for fd in fds]
             self._pending.clear()
-        for fd in (self._wake_r, self._wake_w):
-            with contextlib.suppress(OSError):
-                os.close(fd)
+        for fd in (*waiting, self._wake_r, self._wake_w):
+            os.close(fd)
 
 
 class _Inbox:
@@ -223,7 +220,8 @@ class _Inbox:
 
 def _recv(sock: socket.socket) -> tuple[bytes, list[int]]:
     fds = array.array("i")
-    data, ancillary, _flags, _address = sock.recvmsg(_READ_BYTES, socket.CMSG_SPACE(_MAX_FDS * fds.itemsize))
+    room = socket.CMSG_SPACE(_MAX_FDS * fds.itemsize)
+    data, ancillary, _flags, _address = sock.recvmsg(_READ_BYTES, room, _CLOEXEC)
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(content[: len(content) - len(content) % fds.itemsize])

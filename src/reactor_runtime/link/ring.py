@@ -50,7 +50,7 @@ class I420Layout:
 
 
 class RingWriter:
-    """The worker's end: hands out free slots. Not thread-safe: the driver's thread alone calls it."""
+    """The worker's end: hands out free slots. Not thread-safe: whoever owns it holds a lock where it needs one."""
 
     def __init__(self, ring: int, slots: int, slot_bytes: int) -> None:
         self.ring = ring
@@ -74,16 +74,14 @@ class RingWriter:
 
     def release(self, slot: int) -> None:
         """The edge is done with a slot."""
-        if slot not in self._free:
+        if 0 <= slot < self.slots and slot not in self._free:
             self._free.append(slot)
 
-    def release_all(self) -> None:
-        """The edge is gone, and with it every claim on a slot."""
-        self._free = list(range(self.slots))
-
     def close(self) -> None:
-        """Drop this end's descriptor; the memory goes when the last view of it does."""
-        os.close(self.fd)
+        """Drop this end's descriptor; the memory goes when the last view of it does. Idempotent."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
 
 class RingReader:

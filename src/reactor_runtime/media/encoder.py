@@ -6,6 +6,7 @@ decides when that is worth it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from enum import Enum
@@ -38,7 +39,9 @@ class Codec(Enum):
 # A negative `cpu-used` is a fixed speed; libvpx takes a positive one as leave to adapt it to its own timing.
 _VPX = {"deadline": "realtime", "lag-in-frames": "0", "g": "9999", "max-intra-rate": "300"}
 _ENCODERS: dict[Codec, tuple[str, dict[str, str]]] = {
-    Codec.VP8: ("libvpx", {**_VPX, "cpu-used": "-12"}),
+    # Profile 1, bilinear motion and the simple loop filter, which every VP8 decoder knows: a tenth less time here, less
+    # at the viewer too, and on the pictures that were tried as sharp as profile 0 or sharper.
+    Codec.VP8: ("libvpx", {**_VPX, "cpu-used": "-12", "profile": "1"}),
     Codec.AV1: ("libsvtav1", {"preset": "9", "svtav1-params": "pred-struct=1:rc=2:lp=1:keyint=-1"}),
     Codec.VP9: ("libvpx-vp9", {**_VPX, "cpu-used": "8", "row-mt": "0"}),
 }
@@ -96,3 +99,10 @@ class Encoder:
             EncodedPacket(bytes(packet), packet.is_keyframe, rtp_timestamp, self.width, self.height, seq)
             for packet in self._context.encode(frame)
         ]
+
+    def close(self) -> None:
+        """Free the encoder; takes some milliseconds."""
+        if self.codec is Codec.AV1 and self._opened:
+            with contextlib.suppress(av.FFmpegError):
+                self._context.encode(None)  # SVT-AV1 complains on stderr of a stream without an end.
+        del self._context

@@ -21,18 +21,25 @@ from reactor_runtime.media.encoder import RTP_CLOCK, Codec, EncodedPacket, Encod
 log = logging.getLogger("reactor.media")
 
 KEYFRAME_INTERVAL_S = 0.2
-"""Requests that come sooner than this after a keyframe are answered by it, and share the next."""
+"""The least time between two keyframes of a codec. A request that comes sooner is answered by the one before; a viewer
+who joins sooner waits for the next, together with all others who do."""
 RATE_DOWN, RATE_UP, RATE_UP_AFTER_S = 0.85, 1.3, 3.0
-"""An encoder is reopened at once when the estimate falls below `RATE_DOWN` of its bitrate, and when it has stood
-above `RATE_UP` of it for `RATE_UP_AFTER_S`: a wrong step down costs a blurred second, a wrong step up a frozen one."""
+"""An encoder is reopened when the estimate falls below `RATE_DOWN` of its bitrate, and when it has stood above
+`RATE_UP` of it for `RATE_UP_AFTER_S`: a wrong step down costs a blurred second, a wrong step up a frozen one."""
+RATE_DOWN_AGAIN_S = 1.0
+"""How long a fresh encoder is kept in any case, unless a keyframe is due anyway: estimates fall in steps."""
 MIN_BITRATE = 150_000
+RETRY_S = 1.0
+"""How long after an encoder's failure another is opened, and how often a failure is logged."""
+_BLACK = (16, 128, 128)
+"""Y, U and V of black in limited range."""
 
 
 Release = Callable[[Frame, bool], None]
 
 
 class PacketSink(Protocol):
-    """Who takes a stream's packets. Called on the stream's thread; must not block."""
+    """Who takes a stream's packets. Called on the stream's thread; must not block. What it raises is its own loss."""
 
     def push(self, packet: EncodedPacket) -> None: ...
 
@@ -62,18 +69,29 @@ class _Subscription:
     codec: Codec
     sink: PacketSink
     bitrate: int | None = None
+    broken: bool = False
 
 
 @dataclass(slots=True)
 class _Group:
-    """All viewers of one codec, and their encoder."""
+    """All viewers of one codec, and their encoder. Times are seconds of the stream's clock."""
 
     encoder: Encoder | None = None
-    keyframe_due: bool = True
-    keyframe_at: float = 0.0
+    keyframe_from: float | None = None
+    """A keyframe is wanted, not before this time."""
+    repeat: bool = False
+    """It is wanted even if no new frame comes: then the last picture is sent again."""
+    keyframe_at: float = float("-inf")
+    opened_at: float = float("-inf")
     above_since: float | None = None
     unsupported: tuple[int, int] | None = None
+    retry_at: float = float("-inf")
     subscriptions: dict[Hashable, _Subscription] = field(default_factory=dict)
+
+    def want(self, when: float, *, repeat: bool) -> None:
+        """A keyframe, please."""
+        self.keyframe_from = when if self.keyframe_from is None else min(self.keyframe_from, when)
+        self.repeat = self.repeat or repeat
 
 
 class VideoStream:
@@ -81,7 +99,8 @@ class VideoStream:
 
     Frames leave when they are due. Of several that are due the newest is sent and the others are dropped, so that a
     slow encoder costs frames and never latency. `on_shown(track, seq, applied)` comes on the stream's thread, just
-    before a frame that is the first to show some commands is encoded, with their ids.
+    before a frame that is the first to show some commands is encoded, with their ids: a dropped frame leaves its own
+    to the next. `clock` gives monotonic nanoseconds.
     """
 
     def __init__(
@@ -99,11 +118,13 @@ class VideoStream:
         self._carried: tuple[int, ...] = ()
         self._picture: av.VideoFrame | None = None
         self._picture_seq = 0
-        self._refresh = False
+        self._blank = False
+        self._doomed: list[Encoder] = []
         self._fps = 30.0
         self._rtp = 0
         self._epoch = 0
         self._closing = False
+        self._logged_at = float("-inf")
         self._stats = StreamStats()
         self._thread = threading.Thread(target=self._run, name=f"stream-{track}", daemon=True)
         self._thread.start()
@@ -113,32 +134,42 @@ class VideoStream:
         whichever thread is done with it. The ring bounds the queue.
         """
         with self._cond:
-            self._queue.append(_Queued(frame, pixels, release))
-            self._cond.notify()
+            taken = not self._closing
+            if taken:
+                self._queue.append(_Queued(frame, pixels, release))
+                self._cond.notify()
+        if not taken:
+            release(frame, False)
 
     def subscribe(self, key: Hashable, codec: Codec, sink: PacketSink) -> None:
         """Begin to send to a viewer: a keyframe of the last picture at once, if there is one, then each frame."""
         with self._cond:
             group = self._groups.setdefault(codec, _Group())
             group.subscriptions[key] = _Subscription(codec, sink)
-            group.keyframe_due = True
-            self._refresh = True
+            group.want(max(self._now(), group.keyframe_at + KEYFRAME_INTERVAL_S), repeat=True)
             self._cond.notify()
 
     def unsubscribe(self, key: Hashable) -> None:
-        """Stop sending to a viewer. The last viewer of a codec closes its encoder."""
+        """Stop sending to a viewer. The last viewer of a codec closes its encoder; with the very last one, what waits
+        to be shown is dropped.
+        """
+        dropped: list[_Queued] = []
         with self._cond:
             for codec, group in list(self._groups.items()):
                 if group.subscriptions.pop(key, None) and not group.subscriptions:
                     del self._groups[codec]
+                    self._doom(group)
+                    if not self._groups:
+                        dropped = self._drain()
+        self._give_back(dropped)
 
     def request_keyframe(self, key: Hashable) -> None:
         """A viewer cannot decode. Requests merge: all viewers of the codec share the next keyframe."""
         with self._cond:
+            now = self._now()
             for group in self._groups.values():
-                if key in group.subscriptions and time.monotonic() - group.keyframe_at > KEYFRAME_INTERVAL_S:
-                    group.keyframe_due = True
-                    self._refresh = self._refresh or not self._queue
+                if key in group.subscriptions and now - group.keyframe_at > KEYFRAME_INTERVAL_S:
+                    group.want(now, repeat=not self._queue)
                     self._cond.notify()
 
     def set_bitrate(self, key: Hashable, bitrate: int) -> None:
@@ -149,24 +180,26 @@ class VideoStream:
                     subscription.bitrate = bitrate
 
     def flush(self) -> None:
-        """Drop what is queued; the picture stays."""
+        """Drop what is queued; the picture goes black until the next frame."""
         with self._cond:
             dropped = self._drain()
-        for queued in dropped:
-            queued.release(queued.frame, False)
+            self._blank = self._picture is not None
+            self._cond.notify()
+        self._give_back(dropped)
 
     def clear(self) -> None:
         """Forget everything of a session: queue, last picture, commands not shown yet."""
         with self._cond:
             dropped = self._drain()
             self._epoch += 1
-            self._picture = None
+            self._picture, self._blank = None, False
             self._carried = ()
             self._stats = StreamStats()
             for group in self._groups.values():
-                group.encoder, group.keyframe_due = None, True
-        for queued in dropped:
-            queued.release(queued.frame, False)
+                self._doom(group)
+                group.want(self._now(), repeat=True)
+            self._cond.notify()
+        self._give_back(dropped)
 
     def stats(self) -> StreamStats:
         """A snapshot."""
@@ -181,14 +214,34 @@ class VideoStream:
             self._closing = True
             dropped = self._drain()
             self._cond.notify()
-        for queued in dropped:
-            queued.release(queued.frame, False)
+        self._give_back(dropped)
         self._thread.join(timeout=2)
 
     def _drain(self) -> list[_Queued]:
+        """Empty the queue. What its frames would have shown, a later one will. The lock is held."""
         dropped = list(self._queue)
         self._queue.clear()
+        for queued in dropped:
+            self._carried += queued.frame.applied
+        self._stats.dropped += len(dropped)
         return dropped
+
+    def _doom(self, group: _Group) -> None:
+        """Leave an encoder to the stream's thread, for closing it takes milliseconds. The lock is held."""
+        if group.encoder is not None:
+            self._doomed.append(group.encoder)
+            group.encoder = None
+            self._cond.notify()
+
+    @staticmethod
+    def _give_back(dropped: list[_Queued]) -> None:
+        for queued in dropped:
+            queued.release(queued.frame, False)
+
+    def _now(self) -> float:
+        return self._clock() / 1e9
+
+    # The stream's thread ----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         while True:
@@ -196,20 +249,29 @@ class VideoStream:
             with self._cond:
                 job = self._next(late)
                 epoch = self._epoch
-                if job is None and self._closing:
-                    return
-            for queued in late:
-                queued.release(queued.frame, False)
+                doomed, self._doomed = self._doomed, []
+                ending = job is None and self._closing
+                if ending:
+                    for group in self._groups.values():
+                        if group.encoder is not None:
+                            doomed.append(group.encoder)
+            self._give_back(late)
             try:
+                for encoder in doomed:
+                    encoder.close()
+                if ending:
+                    return
                 if job is not None:
                     self._show(job, epoch)
                 else:
                     self._repeat()
             except Exception:
-                log.exception("track %s: a frame could not be sent", self.track)
+                self._complain("a frame could not be sent")
 
     def _next(self, late: list[_Queued]) -> _Queued | None:
-        """Wait for a frame that is due, or None to send the last picture again. Superseded frames go to `late`."""
+        """Wait for a frame that is due, or None when there is something else to do: the last picture to be sent again,
+        an encoder to be closed. Superseded frames go to `late`.
+        """
         while not self._closing:
             now = self._clock()
             while len(self._queue) > 1 and self._queue[1].frame.due_ns <= now:
@@ -219,34 +281,56 @@ class VideoStream:
                 late.append(superseded)
             if self._queue and self._queue[0].frame.due_ns <= now:
                 return self._queue.popleft()
-            if self._refresh and self._picture is not None:
+            repeat = self._repeat_at()
+            if self._blank or self._doomed or (repeat is not None and repeat <= now / 1e9):
                 return None
-            self._cond.wait((self._queue[0].frame.due_ns - now) / 1e9 if self._queue else None)
+            until = [] if repeat is None else [repeat]
+            if self._queue:
+                until.append(self._queue[0].frame.due_ns / 1e9)
+            self._cond.wait(max(0.0, min(until) - now / 1e9) if until else None)
         return None
+
+    def _repeat_at(self) -> float | None:
+        """When the last picture is to be sent again, if it is. The lock is held."""
+        if self._picture is None:
+            return None
+        return min(
+            (g.keyframe_from for g in self._groups.values() if g.repeat and g.keyframe_from is not None), default=None
+        )
 
     def _show(self, job: _Queued, epoch: int) -> None:
         frame = job.frame
+        shown = False
         try:
             picture = self._load(frame, job.pixels)
+            shown = True
         finally:
-            job.release(frame, True)
+            job.release(frame, shown)
         with self._cond:
             if epoch != self._epoch:
                 return  # The session ended meanwhile; its picture is nobody's.
             self._picture, self._picture_seq, self._fps = picture, frame.seq, frame.fps
             applied, self._carried = self._carried + frame.applied, ()
-            self._refresh = False
+            self._blank = False
             self._stats.frames += 1
             self._stats.width, self._stats.height = picture.width, picture.height
         if applied:
-            self._on_shown(self.track, frame.seq, applied)
-        self._send(picture, frame.seq, frame.due_ns)
+            try:
+                self._on_shown(self.track, frame.seq, applied)
+            except Exception:
+                self._complain("a frame's commands could not be told")
+        self._send(picture, frame.seq, frame.due_ns, epoch)
 
     def _repeat(self) -> None:
         with self._cond:
-            picture, seq, self._refresh = self._picture, self._picture_seq, False
-        if picture is not None:
-            self._send(picture, seq, self._clock(), only_new=True)
+            picture, seq, epoch = self._picture, self._picture_seq, self._epoch
+            blank, self._blank = self._blank, False
+        if picture is None:
+            return
+        if blank:
+            for plane, value in zip(picture.planes, _BLACK, strict=True):
+                plane.update(bytes((value,)) * plane.buffer_size)
+        self._send(picture, seq, self._clock(), epoch, only_new=not blank)
 
     def _load(self, frame: Frame, pixels: memoryview) -> av.VideoFrame:
         """Copy a slot into a frame of FFmpeg's, so that the slot is free before the encoder runs."""
@@ -258,32 +342,66 @@ class VideoStream:
             plane.update(pixels[offset : offset + size])  # type: ignore[arg-type]  # Any buffer will do.
         return picture
 
-    def _send(self, picture: av.VideoFrame, seq: int, due_ns: int, *, only_new: bool = False) -> None:
+    def _send(self, picture: av.VideoFrame, seq: int, due_ns: int, epoch: int, *, only_new: bool = False) -> None:
+        now = self._now()
         with self._cond:
+            if epoch != self._epoch:
+                return
             groups = []
             for codec, group in self._groups.items():
-                if group.keyframe_due or not only_new:
-                    groups.append((codec, group, list(group.subscriptions.values()), group.keyframe_due))
-                    group.keyframe_due = False
+                keyframe = group.keyframe_from is not None and group.keyframe_from <= now
+                if keyframe or not only_new:
+                    groups.append((codec, group, list(group.subscriptions.values()), keyframe))
+                if keyframe:
+                    group.keyframe_from, group.repeat, group.keyframe_at = None, False, now
         if not groups:
             return
         # RTP time must advance even where a repeated picture meets the frame after it.
         self._rtp = max(due_ns * RTP_CLOCK // 1_000_000_000, self._rtp + 1)
         for codec, group, subscriptions, keyframe in groups:
-            encoder = self._encoder(codec, group, subscriptions, picture)
-            if encoder is None:
-                continue
-            for packet in encoder.encode(picture, self._rtp, seq, keyframe=keyframe):
-                if packet.keyframe:
-                    group.keyframe_at = time.monotonic()
+            for packet in self._encode(codec, group, subscriptions, picture, seq, epoch, keyframe=keyframe):
                 with self._cond:
+                    if packet.keyframe:
+                        group.keyframe_at = now
                     self._stats.bytes += len(packet.data)
                     self._stats.keyframes += packet.keyframe
                 for subscription in subscriptions:
-                    subscription.sink.push(packet)
+                    self._push(subscription, packet)
+
+    def _encode(
+        self,
+        codec: Codec,
+        group: _Group,
+        subscriptions: list[_Subscription],
+        picture: av.VideoFrame,
+        seq: int,
+        epoch: int,
+        *,
+        keyframe: bool,
+    ) -> list[EncodedPacket]:
+        """The packets of a picture. Of an encoder that fails none; another one is tried soon."""
+        now = self._now()
+        if now < group.retry_at:
+            return []
+        try:
+            encoder = self._encoder(codec, group, subscriptions, picture, epoch, keyframe=keyframe)
+            return [] if encoder is None else encoder.encode(picture, self._rtp, seq, keyframe=keyframe)
+        except Exception:
+            self._complain(f"{codec.value} has failed and is opened again")
+            with self._cond:
+                self._doom(group)
+            group.retry_at = now + RETRY_S
+            return []
 
     def _encoder(
-        self, codec: Codec, group: _Group, subscriptions: list[_Subscription], picture: av.VideoFrame
+        self,
+        codec: Codec,
+        group: _Group,
+        subscriptions: list[_Subscription],
+        picture: av.VideoFrame,
+        epoch: int,
+        *,
+        keyframe: bool,
     ) -> Encoder | None:
         """The group's encoder, reopened when the picture or the path has changed enough."""
         size = picture.width, picture.height
@@ -291,27 +409,54 @@ class VideoStream:
         paths = [s.bitrate for s in subscriptions if s.bitrate]
         target = max(min([full, *paths]), MIN_BITRATE)
         encoder = group.encoder
-        if encoder is not None and (encoder.width, encoder.height) == size and not self._worth(group, encoder, target):
-            return encoder
-        if group.unsupported == size:
+        if encoder is not None and (encoder.width, encoder.height) == size:
+            if not self._worth(group, encoder, target, keyframe=keyframe):
+                return encoder
+        elif group.unsupported == size:
             return None
         try:
-            group.encoder = Encoder(codec, *size, self._fps, target)
+            fresh = Encoder(codec, *size, self._fps, target)
         except av.FFmpegError as error:
-            group.encoder, group.unsupported = None, size
+            group.unsupported = size
             log.error("track %s: %s cannot encode %dx%d: %s", self.track, codec.value, *size, error)
-        return group.encoder
+            return None
+        group.opened_at = self._now()
+        with self._cond:
+            self._doom(group)
+            if epoch == self._epoch and self._groups.get(codec) is group:
+                group.encoder = fresh
+            else:
+                self._doomed.append(fresh)
+        return fresh
 
-    def _worth(self, group: _Group, encoder: Encoder, target: int) -> bool:
+    def _worth(self, group: _Group, encoder: Encoder, target: int, *, keyframe: bool) -> bool:
         """Whether a new bitrate or frame rate is worth a keyframe."""
-        now = time.monotonic()
+        now = self._now()
         if target < encoder.bitrate * RATE_DOWN:
-            return now - group.keyframe_at > 1.0
+            group.above_since = None
+            return keyframe or now - group.opened_at > RATE_DOWN_AGAIN_S
         if target > encoder.bitrate * RATE_UP or not 0.6 < self._fps / encoder.fps < 1.7:
-            group.above_since = group.above_since or now
+            group.above_since = now if group.above_since is None else group.above_since
             if now - group.above_since > RATE_UP_AFTER_S:
                 group.above_since = None
                 return True
             return False
         group.above_since = None
         return False
+
+    def _push(self, subscription: _Subscription, packet: EncodedPacket) -> None:
+        try:
+            subscription.sink.push(packet)
+        except Exception:
+            if not subscription.broken:
+                log.warning("track %s: a viewer takes no packets", self.track, exc_info=True)
+            subscription.broken = True
+        else:
+            subscription.broken = False
+
+    def _complain(self, text: str) -> None:
+        """Log the exception in hand, unless there was one just now."""
+        now = self._now()
+        if now - self._logged_at >= RETRY_S:
+            self._logged_at = now
+            log.exception("track %s: %s", self.track, text)

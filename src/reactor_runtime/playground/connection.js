@@ -11,7 +11,7 @@ export class NoMediaPath extends Error {}
 
 /**
  * Events: `track` {name, kind, track}, `message` {scope, type, data}, `closed` once, when the peer is gone.
- * `disconnected` is true while ICE hears nothing; `lastHeard` is when the last message came, or null.
+ * `lastHeard` is when the last message came, `disconnectedSince` since when ICE hears nothing; null: never, or it does.
  */
 export class Connection extends EventTarget {
   #channel = null;
@@ -65,6 +65,9 @@ export class Connection extends EventTarget {
     let sdp = null;
     while ((sdp = await routes.answer(id)) === null) await sleep(150, signal);
     if (this.#closed) throw new Error("the connection closed while it was being set up");
+    if (!sdp.includes("a=candidate:")) {
+      throw new NoMediaPath("The server has no network address to send video from. WebRTC leaves the loopback interface out, so connect its machine to any network.");
+    }
     await peer.setRemoteDescription({ type: "answer", sdp });
 
     const timeout = sleep(CONNECT_TIMEOUT, signal).then(() => {

@@ -97,7 +97,7 @@ export class Controls {
       () => this.#backlog() > BACKLOG_LIMIT,
     );
     const field = createField(described, { command: command.name, live: true, onChange: (value) => throttle.push(value) });
-    const element = h("section", { class: "card card-setter", "data-card": command.name, "aria-label": command.label }, field.element);
+    const element = h("section", { class: "card", "data-card": command.name, "aria-label": command.label }, field.element);
     const card = this.#register(command, element, [field]);
     return element;
   }

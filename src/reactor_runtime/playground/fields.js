@@ -2,7 +2,7 @@
  * One input for one argument. `createField(argument, {command, onChange})` returns a `Field`:
  *   `element`  what to put on the page;   `read()` {value} | {omit: true} | {problem};   `write(value)` shows a value, silently;
  *   `busy`     the person is in the middle of using it;   `fail(text)` shows a problem, or clears it with "".
- * `onChange(value, {live})` is called when the person changes it; `live` while a change is still going on (a drag).
+ * `onChange(value)` is called when the person changes it, many times during a drag.
  */
 
 import { h, icon } from "./dom.js";
@@ -55,6 +55,8 @@ class Field {
     const describedBy = [this.hint?.id, this.error.id].filter(Boolean).join(" ");
     this.primary.setAttribute("aria-describedby", describedBy);
     this.element = h("div", { class: `field field-${this.kind}` }, h("div", { class: "field-head" }, this.label, this.side), this.hint, this.body, this.error);
+    // At once, not when the input is left: the card would shrink under a button that is being pressed.
+    this.element.addEventListener("input", () => this.fail(""), { capture: true });
   }
 
   makeLabel() {
@@ -85,13 +87,13 @@ class Field {
   }
 
   /** The person changed the value. */
-  changed(live = false) {
+  changed() {
     this.touched = performance.now();
     this.fail("");
     this.refresh();
     const result = this.read();
     if (result.problem) this.fail(result.problem);
-    else if (!result.omit) this.onChange(result.value, { live });
+    else if (!result.omit) this.onChange(result.value);
   }
 
   get busy() {
@@ -159,7 +161,7 @@ class SliderField extends Field {
     this.sent = value;
     this.exact = value;
     this.box.value = tidy(value);
-    this.changed(live);
+    this.changed();
   }
 
   /** A value typed into the box may be out of range: the server says so, not we. */
@@ -228,9 +230,9 @@ class NumberField extends Field {
     this.changed();
   }
 
-  changed(live) {
+  changed() {
     this.committed = this.primary.value;
-    super.changed(live);
+    super.changed();
   }
 
   get busy() {
@@ -351,9 +353,9 @@ class TextField extends Field {
     this.changed();
   }
 
-  changed(live) {
+  changed() {
     this.committed = this.primary.value;
-    super.changed(live);
+    super.changed();
   }
 
   get dirty() {

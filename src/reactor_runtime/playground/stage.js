@@ -63,7 +63,7 @@ export class Stage extends EventTarget {
   #tile(name) {
     const known = this.#tiles.get(name);
     if (known) return known;
-    const video = h("video", { autoplay: true, playsinline: true, muted: true, disablepictureinpicture: false, "data-track": name, "aria-label": `Video: ${name}` });
+    const video = h("video", { autoplay: true, playsinline: true, muted: true, "data-track": name, "aria-label": `Video: ${name}` });
     video.muted = true;
     const element = h(
       "figure",

@@ -10,8 +10,9 @@ export class Stats {
   #peer = null;
   #frames = new Map();
   #before = null;
-  #server = null;
   #droppedHere = 0;
+  #droppedThere = 0; // since this page connected; the server's counter is older, and starts again with each session
+  #serverDropped = null;
 
   constructor() {
     setInterval(() => this.#sample(), SAMPLE_EVERY);
@@ -21,9 +22,13 @@ export class Stats {
     this.#peer = peer;
     this.#before = null;
     this.#frames.clear();
-    if (peer) return;
-    for (const id of ["fps", "bitrate", "viewers"]) show(id, "–");
-    for (const id of ["fps", "viewers"]) note(id, "");
+    this.#droppedHere = 0;
+    this.#droppedThere = 0;
+    this.#serverDropped = null;
+    for (const id of ["fps", "bitrate", "dropped", "viewers"]) {
+      show(id, "–");
+      note(id, "");
+    }
   }
 
   frame(track) {
@@ -35,10 +40,16 @@ export class Stats {
   }
 
   server(data) {
-    this.#server = data;
     if (Number.isFinite(data.viewers)) this.viewers(data.viewers);
     const videos = Object.values(data.tracks ?? {}).filter((track) => Number.isFinite(track?.fps));
+    const sum = (key) => videos.reduce((total, track) => total + (track[key] ?? 0), 0);
+    const sent = bitrate(sum("kbps") * 1e3);
     note("fps", videos.length ? `${decimal(videos[0].fps)} sent` : "");
+    note("bitrate", videos.length ? `${sent.text} ${sent.unit} sent` : "");
+    const dropped = sum("dropped");
+    const before = this.#serverDropped ?? dropped;
+    this.#droppedThere += dropped < before ? dropped : dropped - before;
+    this.#serverDropped = dropped;
     this.#showDropped();
   }
 
@@ -92,16 +103,15 @@ export class Stats {
     this.#before = { bytes, now };
     if (!before) return;
     const bits = Math.max(0, ((bytes - before.bytes) * 8 * 1000) / (now - before.now));
-    const mega = bits >= 1e6;
-    show("bitrate", mega ? (bits / 1e6).toFixed(1) : String(Math.round(bits / 1e3)), bits);
-    setText(byId("stat-bitrate-unit"), mega ? "Mb/s" : "kb/s");
+    const { text, unit } = bitrate(bits);
+    show("bitrate", text, bits);
+    setText(byId("stat-bitrate-unit"), unit);
   }
 
   #showDropped() {
-    const onServer = Object.values(this.#server?.tracks ?? {}).reduce((sum, track) => sum + (track?.dropped ?? 0), 0);
-    const total = onServer + this.#droppedHere;
+    const total = this.#droppedThere + this.#droppedHere;
     show("dropped", String(total), total);
-    note("dropped", total ? `${onServer} there, ${this.#droppedHere} here` : "");
+    note("dropped", total ? `${this.#droppedThere} server, ${this.#droppedHere} here` : "");
   }
 
   #showVideo(report, codec) {
@@ -112,6 +122,10 @@ export class Stats {
 }
 
 const decimal = (value) => (value >= 9.95 ? String(Math.round(value)) : value.toFixed(1));
+
+function bitrate(bits) {
+  return bits >= 1e6 ? { text: (bits / 1e6).toFixed(1), unit: "Mb/s" } : { text: String(Math.round(bits / 1e3)), unit: "kb/s" };
+}
 
 function show(id, text, raw) {
   const element = byId(`stat-${id}`);

@@ -20,7 +20,7 @@ function remember(theme) {
   }
 }
 
-export const currentTheme = () => root.dataset.theme ?? (prefersDark.matches ? "dark" : "light");
+const currentTheme = () => root.dataset.theme ?? (prefersDark.matches ? "dark" : "light");
 
 const stored = remembered();
 if (stored === "dark" || stored === "light") root.dataset.theme = stored;

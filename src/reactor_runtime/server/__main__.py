@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import uvicorn
@@ -20,6 +20,8 @@ from reactor_runtime.server.app import create_app
 from reactor_runtime.server.connections import Answerer, Connections
 from reactor_runtime.server.settings import EdgeSettings
 from reactor_runtime.session import SessionEngine
+
+log = logging.getLogger("reactor.server")
 
 
 class _Server(uvicorn.Server):
@@ -53,11 +55,9 @@ class Edge:
     async def serve(self) -> None:
         """Until the supervisor says so, or is gone."""
         sockets = [socket.socket(fileno=fd) for fd in self._settings.listen_fds]
-        beat = self._loop.create_task(self._beat())
-        warm = self._loop.create_task(self._warm())
+        self._spawn(self._beat())
+        self._spawn(self._warm())
         await self._server.serve(sockets)
-        beat.cancel()
-        warm.cancel()
         await self.connections.clear()
 
     async def _beat(self) -> None:
@@ -101,11 +101,13 @@ class Edge:
             await self.engine.shutdown()
             self._server.should_exit = self._server.force_exit = True
 
-        task = self._loop.create_task(run())
-        self._background.add(task)
+        self._spawn(run())
 
     def _session_over(self) -> None:
-        task = self._loop.create_task(self.connections.clear())
+        self._spawn(self.connections.clear())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
@@ -119,12 +121,20 @@ async def _main(settings: EdgeSettings) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # Some send them to all processes; the supervisor says what to do.
     edge_settings = EdgeSettings.loads(sys.argv[1])
     logging.basicConfig(
         level=edge_settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    asyncio.run(_main(edge_settings))
-    sys.stderr.flush()
-    # libwebrtc's threads may still run, and tearing the interpreter down under them can abort the process.
-    os._exit(0)
+    code = 1
+    try:
+        # Not `asyncio.run`, which waits for every task and thread: the worker is told to stop only when we are gone.
+        asyncio.new_event_loop().run_until_complete(_main(edge_settings))
+        code = 0
+    except BaseException:
+        log.critical("the service's process ends", exc_info=True)
+    finally:
+        sys.stderr.flush()
+        # libwebrtc's threads may still run, and tearing the interpreter down under them can abort the process.
+        os._exit(code)

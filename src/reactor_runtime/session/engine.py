@@ -19,7 +19,6 @@ from reactor_runtime.link import (
     CommandDone,
     Demand,
     Fault,
-    Flushed,
     LinkMessage,
     ModelSaid,
     SessionClosed,
@@ -78,6 +77,7 @@ class SessionEngine:
         self.model = ""
         self.detail = "the model's process is starting"
         self.session: str | None = None
+        self._ending = ""
         self._loop = asyncio.get_running_loop()
         self._orphan_timeout = orphan_timeout
         self._on_end = on_end
@@ -98,6 +98,11 @@ class SessionEngine:
 
     def attach_worker(self, sock: socket.socket) -> None:
         """A worker's link has come; it tells by itself where it stands."""
+        if (old := self._port) is not None:  # Its end has not been read yet.
+            self._worker_lost(old)
+            old.close()
+        if self.state is State.TERMINATED:  # The last load failed, and another is tried.
+            self._move(Event.WORKER_LOST)
         self._loading_since = time.monotonic()
         self._port = WorkerPort(
             sock,
@@ -129,10 +134,7 @@ class SessionEngine:
                 self._publish("state", self._values)
             case Fault():
                 self._worker_fault(message)
-            case Flushed():
-                for stream in self._streams.values():
-                    stream.flush()
-            case SessionClosed() if self.state is State.CLOSING:
+            case SessionClosed() if message.session == self._ending:
                 self._move(Event.CLEANED_UP)
             case _:
                 pass
@@ -151,6 +153,8 @@ class SessionEngine:
                 self._arm(self._orphan_timeout, "nobody came back")
                 self._demand()
         elif status.phase == "failed":
+            self._fault = ("load_failed", status.detail, None)
+            self._tell_fault()
             self._move(Event.LOAD_FAILED)
 
     def _worker_fault(self, fault: Fault) -> None:
@@ -212,7 +216,7 @@ class SessionEngine:
         self._end(reason)
 
     def _end(self, reason: str) -> None:
-        session = self.session
+        session = self._ending = self.session or ""
         log.info("session ends: %s", reason)
         self._broadcast(runtime("sessionEnded", {"reason": reason}))
         self._move(Event.STOP)
@@ -220,7 +224,7 @@ class SessionEngine:
         self._close_viewers()
         self._desk.fail_all(reason)
         self._forget_session()
-        self._send(SessionEnd(session or "", reason))
+        self._send(SessionEnd(session, reason))
         self._on_end()
 
     def _forget_session(self) -> None:
@@ -324,12 +328,12 @@ class SessionEngine:
     def _join(self, attendance: _Attendance) -> None:
         viewer = attendance.viewer
         self._disarm()
-        self._send(ClientJoined(viewer.id, attendance.joined_at))
         for track, (codec, sink) in viewer.video.items():
             if (stream := self._streams.get(track)) is not None:
                 stream.subscribe(viewer, codec, sink)
         self._move(Event.VIEWER_JOINED)
         self._demand()
+        self._send(ClientJoined(viewer.id, attendance.joined_at))
         self._publish_session()
         if self._chores is None or self._chores.done():
             self._chores = self._loop.create_task(self._do_chores())
@@ -368,6 +372,7 @@ class SessionEngine:
     async def _do_chores(self) -> None:
         """While anybody is here: statistics each second, and who has fallen silent."""
         checked = time.monotonic()
+        self._statistics.restart()
         while self._here:
             await asyncio.sleep(1.0)
             if any("stats" in attendance.topics for attendance in self._here.values()):

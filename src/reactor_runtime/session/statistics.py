@@ -16,8 +16,13 @@ class Statistics:
         self._streams = streams
         self._last: dict[str, tuple[float, StreamStats]] = {}
 
+    def restart(self) -> None:
+        """Somebody watches again: rates count from now on."""
+        now = time.monotonic()
+        self._last = {name: (now, stream.stats()) for name, stream in self._streams.items()}
+
     def read(self, viewers: int) -> dict[str, Any]:
-        """Rates since the last call: frames per second, kbit/s of one encode, totals of frames shown and dropped."""
+        """Rates since the last call: frames per second, kbit/s of all encodes, totals of frames shown and dropped."""
         now = time.monotonic()
         tracks = {}
         for name, stream in self._streams.items():

@@ -13,6 +13,7 @@ from reactor_runtime.link import (
     Channel,
     ChannelClosed,
     ChannelFull,
+    Flushed,
     Frame,
     FrameDone,
     FromEdge,
@@ -73,6 +74,9 @@ class WorkerPort:
     def _receive(self, message: LinkMessage, fds: list[int]) -> None:
         if isinstance(message, Frame):
             self._frame(message)
+        elif isinstance(message, Flushed):  # Here, or it would overtake the frames behind it.
+            for stream in list(self._streams.values()):
+                stream.flush()
         elif isinstance(message, Ring):
             self._rings = {**self._rings, message.ring: RingReader(fds.pop(), message.slots, message.slot_bytes)}
             for old in [ring for ring in self._rings if ring < message.ring - 1]:

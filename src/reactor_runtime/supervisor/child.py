@@ -34,8 +34,12 @@ class Child:
     ) -> None:
         self.name = name
         self.started_at = self.beat_at = time.monotonic()
-        self.ready = False
+        self.state = ""
+        """What it last said of itself."""
+        self.ready_after = 0.0
+        """Seconds from its start until it was ready."""
         self.hung = False
+        self._closed = False
         ours, theirs = socket.socketpair()
         try:
             self.process = subprocess.Popen(
@@ -62,17 +66,23 @@ class Child:
     def alive(self) -> bool:
         return self.process.poll() is None
 
+    @property
+    def ready(self) -> bool:
+        return self.state == "ready"
+
     def send(self, message: ControlMessage, fds: Sequence[int] = ()) -> None:
         """Tell it something; silently nothing if it is gone."""
         with contextlib.suppress(ChannelClosed, ChannelFull):
             self._channel.send(message, fds)
 
     def kill(self) -> None:
-        """End it and all that it started, at once."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        """End it and all that it started, at once; nothing after `close`, when its process id may be another's."""
+        if not self._closed:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """After its exit: its line, and whatever of its process group is left."""
         self.kill()
+        self._closed = True
         self._channel.close()

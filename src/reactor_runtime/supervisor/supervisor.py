@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import signal
 import socket
@@ -18,11 +19,15 @@ EXIT_USAGE, EXIT_LOAD_FAILED = 2, 3
 HANG_S = 10.0
 """A child that is ready and gives no sign of life for this long is killed."""
 STOP_S, LINGER_S = 1.8, 1.0
+PAUSE_S = 3.0
+"""The supervisor looks after its children each second. A longer gap means that it was itself stopped, by Ctrl-Z or with
+the whole machine, and that the beats of that time are still unread."""
 TELL_S = 5.0
 """How often the person at the terminal hears that a model is still loading."""
 BACKOFF_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 STABLE_S = 10.0
 """A child that lived this long starts the back-off anew."""
+_WHAT: dict[Name, str] = {"edge": "The service's process", "worker": "The model's process"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class Commands:
 class Supervisor:
     """Starts, watches, restarts. `run` belongs to the main thread and returns the exit code of the service.
 
-    `tell(text)` prints a line for the person at the terminal.
+    `tell(text)` prints a line for the person at the terminal, who may have left: an `OSError` of it changes nothing.
     """
 
     def __init__(
@@ -44,16 +49,17 @@ class Supervisor:
     ) -> None:
         self._commands = commands
         self._sockets = sockets
-        self._tell = tell
+        self._print = tell
         self._address = address
         self._events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._children: dict[Name, Child] = {}
         self._due: dict[Name, float] = {}
         self._failures: dict[Name, int] = {"edge": 0, "worker": 0}
         self._began = time.monotonic()
-        self._told_at = self._began
+        self._told_at = self._ticked_at = self._began
         self._model = ""
         self._loaded_once = False
+        self._announced: Child | None = None
         self._stopping = 0
         self._deadline: float | None = None
         self._code = 0
@@ -61,7 +67,8 @@ class Supervisor:
     def run(self) -> int:
         """Serve until a signal ends it or the model cannot be loaded."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda n, _frame: self._events.put(("signal", n)))
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # Ignored is what `nohup` means.
+                signal.signal(number, lambda n, _frame: self._events.put(("signal", n)))
         try:
             self._start("edge")
             self._start("worker")
@@ -101,10 +108,17 @@ class Supervisor:
 
     def _tick(self) -> None:
         now = time.monotonic()
+        if now - self._ticked_at > PAUSE_S:
+            for child in self._children.values():
+                child.beat_at = now
+        self._ticked_at = now
         for name, due in list(self._due.items()):
             if now >= due and self._deadline is None:
                 del self._due[name]
-                self._start(name)
+                try:
+                    self._start(name)
+                except OSError as error:  # No memory, no process, no descriptor left: there may be again.
+                    self._put_off(name, f"{_WHAT[name]} cannot be started: {error}; next try")
         for child in self._children.values():
             if child.alive and child.ready and not child.hung and now - child.beat_at > HANG_S:
                 self._hung(child)
@@ -118,8 +132,6 @@ class Supervisor:
                 child.kill()
 
     def _start(self, name: Name) -> None:
-        if (old := self._children.pop(name, None)) is not None:
-            old.close()
         child = Child(
             name,
             getattr(self._commands, name),
@@ -137,7 +149,8 @@ class Supervisor:
         ends = socket.socketpair()
         try:
             for name, end in zip(self._children, ends, strict=True):
-                self._children[name].send({"type": "link"}, [end.fileno()])
+                peer = next(other.process.pid for other in self._children.values() if other.name != name)
+                self._children[name].send({"type": "link", "peer": peer}, [end.fileno()])
         finally:
             for end in ends:
                 end.close()
@@ -146,13 +159,21 @@ class Supervisor:
         child.beat_at = time.monotonic()
         if message.get("type") != "state" or child is not self._children.get(child.name):
             return
-        state, self._model = message.get("state"), message.get("model") or self._model
-        child.ready = state == "ready"
-        if child.name == "worker" and state == "loading":
+        state, before = message.get("state", ""), child.state
+        child.state, self._model = state, message.get("model") or self._model
+        if child.name == "worker" and state == "loading" and not before:
             self._tell(f"Loading {self._model} …")
-        elif child.name == "worker" and state == "ready":
-            self._loaded_once = True
-            self._tell(f"Ready in {child.age:.1f} s. Open {self._address}")
+        elif state == "ready":
+            child.ready_after = child.age
+            self._tell_ready()
+
+    def _tell_ready(self) -> None:
+        """Once for each worker, and not before somebody answers at the address."""
+        worker, edge = self._children["worker"], self._children["edge"]
+        self._loaded_once = self._loaded_once or worker.ready
+        if worker.ready and edge.ready and self._announced is not worker:
+            self._announced = worker
+            self._tell(f"Ready in {worker.ready_after:.1f} s. Open {self._address}")
 
     def _on_exit(self, child: Child, code: int) -> None:
         if child is not self._children.get(child.name):
@@ -165,7 +186,8 @@ class Supervisor:
         why = _describe(child, code)
         if child.name == "worker":
             if code == EXIT_USAGE and not self._loaded_once:
-                return self._finish(EXIT_USAGE)
+                self._finish(EXIT_USAGE)
+                return self._end_unneeded()
             if code == EXIT_LOAD_FAILED and not self._loaded_once:
                 self._tell("The model could not be loaded.")
                 # The reason stays readable at /health for a moment.
@@ -177,11 +199,14 @@ class Supervisor:
 
     def _again(self, child: Child, why: str) -> None:
         """Restart a child: at once the first time, then later and later while it keeps dying young."""
-        name = child.name
-        self._failures[name] = 0 if child.age > STABLE_S else self._failures[name] + 1
+        if child.age > STABLE_S:
+            self._failures[child.name] = -1
+        self._put_off(child.name, f"{_WHAT[child.name]} {why}; it starts again")
+
+    def _put_off(self, name: Name, text: str) -> None:
+        self._failures[name] += 1
         delay = BACKOFF_S[min(max(self._failures[name] - 1, 0), len(BACKOFF_S) - 1)]
-        what = "The model's process" if name == "worker" else "The service's process"
-        self._tell(f"{what} {why}; it starts again{f' in {delay:g} s' if delay else ''}.")
+        self._tell(f"{text}{f' in {delay:g} s' if delay else ''}.")
         self._due[name] = time.monotonic() + delay
 
     def _hung(self, child: Child) -> None:
@@ -198,10 +223,17 @@ class Supervisor:
             return
         self._tell("Stopping …")
         self._finish(0)
+        self._end_unneeded()
+
+    def _end_unneeded(self) -> None:
+        """A model that loads has nothing to clean up, and before the first one was ready nobody has come to watch."""
+        for child in self._children.values():
+            if not child.ready if child.name == "worker" else not self._loaded_once:
+                child.kill()
 
     def _finish(self, code: int, after: float = 0.0) -> None:
         """End both children: the edge first, so that the clients are told and the model can clean up."""
-        self._code = code
+        self._code = self._code or code
         self._due.clear()
         self._deadline = time.monotonic() + STOP_S + after
         edge = self._children.get("edge")
@@ -209,6 +241,10 @@ class Supervisor:
             edge.send({"type": "shutdown", "after": after})
         elif (worker := self._children.get("worker")) is not None:
             worker.send({"type": "shutdown"})
+
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._print(text)
 
 
 def _describe(child: Child, code: int) -> str:

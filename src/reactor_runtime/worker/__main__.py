@@ -24,8 +24,8 @@ from reactor_runtime.link import Fault, FrameDone, LinkMessage, Status, decode, 
 from reactor_runtime.worker.manifest import WorkspaceError, read_config, read_manifest
 
 EXIT_CRASHED, EXIT_USAGE, EXIT_LOAD_FAILED = 1, 2, 3
-RING_EXTRA = 3
-"""Slots beyond what may wait: one being written, one being read, one on its way back."""
+END_S = 1.0
+"""How long a cancelled model may take to end. The supervisor is hardly more patient."""
 
 log = logging.getLogger("reactor.model")
 
@@ -57,25 +57,36 @@ class Worker:
             contract = msgspec.structs.replace(description.contract, name=manifest.name)
         except WorkspaceError as error:
             return self._fail(EXIT_USAGE, f"error: {error}", str(error))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return self._fail_load(error, "its code could not be imported")
         self._tell("loading", manifest.name, contract, detail="the model is loading")
+        # Not `asyncio.run`, which waits for every task and thread of the author's before it lets go.
+        loop = asyncio.new_event_loop()
         try:
             model = description.model_class()
+            # The driver is there before `load`, which may use `self.output_buffer`; the loop does not run meanwhile, so
+            # that `load` may run one of its own.
+            loop.run_until_complete(self._prepare(model, description, contract))
             model.load(config)  # type: ignore[attr-defined]
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             return self._fail_load(error, "load() raised")
-        return asyncio.run(self._drive(model, description, contract))
+        asyncio.set_event_loop(loop)
+        try:
+            return loop.run_until_complete(self._drive(contract))
+        except BaseException as error:  # What leaves the loop by itself, as `sys.exit` does.
+            return self._crashed(error)
 
-    async def _drive(self, model: Any, description: Any, contract: Contract) -> int:
+    async def _prepare(self, model: Any, description: Any, contract: Contract) -> None:
         from reactor_runtime.worker.driver import Driver
-        from reactor_runtime.worker.emitter import RingSink
+        from reactor_runtime.worker.emitter import IN_FLIGHT, RingSink
 
         self._stopping = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
         outputs = max(1, len(contract.outputs("video")))
-        self._sink = RingSink(self._send, (max(1, contract.buffer_size) + RING_EXTRA) * outputs)
+        self._sink = RingSink(self._send, (max(1, contract.buffer_size) + IN_FLIGHT) * outputs)
         self._driver = Driver(model, description, self._send, self._sink)
+
+    async def _drive(self, contract: Contract) -> int:
+        self._loop = asyncio.get_running_loop()
         self._tell("ready", self._status.model, contract)
         stop = asyncio.ensure_future(self._stopping.wait())
         drive = asyncio.ensure_future(self._driver.run())
@@ -83,14 +94,17 @@ class Worker:
         if stop.done():
             await self._driver.close("the server is shutting down")
             drive.cancel()
+            await asyncio.wait([drive], timeout=END_S)  # The author's own `finally` blocks.
             return 0
         stop.cancel()
         error = drive.exception()
-        if error is None:
-            return 0
-        text = "".join(traceback.format_exception(error))
-        print(text, file=sys.stderr, end="", flush=True)
-        self._send(Fault("model_crashed", str(error), type(error).__name__, fatal=True))
+        return 0 if error is None else self._crashed(error)
+
+    def _crashed(self, error: BaseException) -> int:
+        from reactor_runtime.worker.reporter import text_of
+
+        print(self._traceback(error), file=sys.stderr, flush=True)
+        self._send(Fault("model_crashed", text_of(error), type(error).__name__, fatal=True))
         return EXIT_CRASHED
 
     # Links ------------------------------------------------------------------------------------------------------------
@@ -115,25 +129,28 @@ class Worker:
     def _attach(self, sock: socket.socket) -> None:
         """A new edge. Whatever the old one knew is gone with it."""
         channel: Channel[LinkMessage] = Channel(sock, encode, decode, name="edge-link")
-        if self._driver is not None:
+        if self._loop is not None:
             self._driver.detach()
         with self._lock:
             self._channel = channel
             self._send(self._current_status())
-        if self._sink is not None:
+        if self._loop is not None:
             self._sink.attach()
+            self._driver.attach()
         channel.start(lambda message, _fds: self._receive(channel, message), lambda: self._lost(channel))
 
     def _receive(self, channel: Channel[LinkMessage], message: LinkMessage) -> None:
         """On the link's thread."""
-        if self._loop is not None and channel is self._channel:
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._deliver, message)
-
-    def _deliver(self, message: LinkMessage) -> None:
+        if self._loop is None or channel is not self._channel:
+            return
         if isinstance(message, FrameDone):
             self._sink.done(message)
-        elif isinstance(message, LinkMessage):
+            return
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._deliver, channel, message)
+
+    def _deliver(self, channel: Channel[LinkMessage], message: LinkMessage) -> None:
+        if channel is self._channel:  # Else it is of an edge that another has followed.
             self._driver.deliver(message)
 
     def _lost(self, channel: Channel[LinkMessage]) -> None:
@@ -172,13 +189,23 @@ class Worker:
         self._tell("failed", self._status.model, self._status.contract, detail)
         return code
 
-    def _fail_load(self, error: Exception, what: str) -> int:
-        text = "".join(traceback.format_exception(error))
-        return self._fail(EXIT_LOAD_FAILED, text.rstrip(), f"{what}: {type(error).__name__}: {error}")
+    def _fail_load(self, error: BaseException, what: str) -> int:
+        return self._fail(EXIT_LOAD_FAILED, self._traceback(error), f"{what}: {type(error).__name__}: {error}")
+
+    def _traceback(self, error: BaseException) -> str:
+        """From the first frame in the author's folder on: what is above it is ours."""
+        frame, directory = error.__traceback__, str(self._directory.resolve()) + os.sep
+        while frame is not None and not frame.tb_frame.f_code.co_filename.startswith(directory):
+            frame = frame.tb_next
+        shown = error if frame is None else error.with_traceback(frame)
+        return "".join(traceback.format_exception(shown)).rstrip()
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Some send these to all processes; the supervisor says what to do. Ignored by a handler, so that what the author's
+    # code starts does not ignore them too.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
     worker_settings = json.loads(sys.argv[1])
     logging.basicConfig(
         level=str(worker_settings.get("log_level", "warning")).upper(),

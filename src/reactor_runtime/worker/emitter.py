@@ -4,35 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
-from reactor_runtime.authoring import Bundle
+from reactor_runtime.authoring import Bundle, FrameError
 from reactor_runtime.link import Flushed, Frame, FrameDone, Ring, RingWriter
-from reactor_runtime.media.convert import layout_of, write_i420
+from reactor_runtime.media.convert import Converter, layout_of
 from reactor_runtime.worker.pacing import Pacer
 
-log = logging.getLogger("reactor.model")
+MAX_RING_BYTES = 256 << 20
+"""A batch so large that its frames take more than this waits for slots as its first frames are shown."""
+IN_FLIGHT = 3
+"""Slots beyond what may wait: one being written, one being read, one on its way back."""
+MAX_APPLIED = 10_000
+"""Commands that wait for a frame to show them; beyond that the oldest are forgotten, as they are at the edge."""
 
 
 class FrameSink(Protocol):
     """Where frames go: the ring of a real link, or a list in a test. Called on the driver's loop."""
 
+    on_room: Callable[[], None]
+    """Called on the driver's loop when there may be room again, after `room` has said that there was none."""
+
+    def reserve(self, frames: int) -> None:
+        """So many frames come at once: make the room larger, within reason, if it does not hold as many."""
+        ...
+
     def room(self) -> bool:
         """Whether another frame can be taken now."""
         ...
 
-    async def wait(self) -> None:
-        """Until there may be room again."""
-        ...
-
     def put(self, track: str, picture: npt.NDArray[np.uint8], stamp: Stamp) -> None:
-        """Take a frame: RGB `uint8 (H, W, 3)`, which the author may overwrite afterwards. Only when there is room."""
+        """Take a frame: RGB `uint8 (H, W, 3)`, which the author may overwrite afterwards. Only when there is room.
+
+        Raises `ValueError` for a picture that cannot be sent, and has then taken nothing.
+        """
         ...
 
     def flush(self) -> None:
@@ -54,32 +67,49 @@ class Stamp:
 
 
 class RingSink:
-    """Frames into shared memory. A new ring is opened when a picture does not fit the slots, or more are needed."""
+    """Frames into shared memory. A new ring is opened when a picture does not fit the slots, or more are needed.
+
+    `send(message, fds)` takes messages for the edge and never blocks. `done` may be called on any thread, everything
+    else on the loop that it was made on.
+    """
 
     _ids = itertools.count(1)
 
     def __init__(self, send: Callable[..., None], slots: int) -> None:
+        self.on_room: Callable[[], None] = lambda: None
         self._send = send
         self._slots = slots
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
         self._ring: RingWriter | None = None
-        self._freed = asyncio.Event()
+        self._wanted = False
+        self._converter = Converter()
+
+    def reserve(self, frames: int) -> None:
+        self._slots = max(self._slots, frames + IN_FLIGHT)
 
     def room(self) -> bool:
-        return self._ring is None or self._ring.free > 0
-
-    async def wait(self) -> None:
-        self._freed.clear()
-        if not self.room():
-            await self._freed.wait()
+        with self._lock:
+            ring = self._ring
+            if ring is None or ring.free or ring.slots < self._slots_of(ring.slot_bytes):
+                return True
+            self._wanted = True
+            return False
 
     def put(self, track: str, picture: npt.NDArray[np.uint8], stamp: Stamp) -> None:
         layout = layout_of(*picture.shape[:2])
         ring = self._ring
-        if ring is None or ring.slot_bytes < layout.nbytes:
+        if ring is None or ring.slot_bytes < layout.nbytes or ring.slots < self._slots_of(ring.slot_bytes):
             ring = self._open(layout.nbytes)
-        slot = ring.acquire()
+        with self._lock:
+            slot = ring.acquire()
         assert slot is not None, "put without room"
-        layout = write_i420(picture, ring.view(slot))
+        try:
+            self._converter.write(picture, ring.view(slot))
+        except (ValueError, cv2.error) as error:
+            with self._lock:
+                ring.release(slot)
+            raise ValueError(str(error)) from error
         self._send(
             Frame(
                 ring=ring.ring,
@@ -101,46 +131,76 @@ class RingSink:
         self._send(Flushed())
 
     def done(self, message: FrameDone) -> None:
-        """The edge has given a slot back."""
-        if self._ring is not None and message.ring == self._ring.ring:
+        """The edge has given a slot back. Any thread."""
+        with self._lock:
+            if self._ring is None or message.ring != self._ring.ring:
+                return
             self._ring.release(message.slot)
-        self._freed.set()
+        self._tell()
 
     def attach(self) -> None:
-        """A new edge is there: it knows no ring, and holds no slot."""
-        if self._ring is not None:
-            self._ring.release_all()
-            self._announce(self._ring)
-        self._freed.set()
+        """A new edge is there, which knows no ring. The old one's slots are left to it, should it still be reading."""
+        with self._lock:
+            ring, self._ring = self._ring, None
+        if ring is not None:
+            ring.close()
+        self._tell()
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self.attach()
+
+    def _tell(self) -> None:
+        with self._lock:
+            wanted, self._wanted = self._wanted, False
+        if wanted:
+            try:
+                self._loop.call_soon_threadsafe(self.on_room)
+            except RuntimeError:
+                return  # The loop is closed: nobody waits.
 
     def _open(self, slot_bytes: int) -> RingWriter:
-        if self._ring is not None:
-            self._ring.close()
-        self._ring = RingWriter(next(self._ids), self._slots, slot_bytes)
-        self._announce(self._ring)
-        return self._ring
-
-    def _announce(self, ring: RingWriter) -> None:
+        old = self._ring
+        if old is not None:
+            slot_bytes = max(slot_bytes, old.slot_bytes)
+            old.close()
+        ring = RingWriter(next(self._ids), self._slots_of(slot_bytes), slot_bytes)
+        with self._lock:
+            self._ring = ring
         self._send(Ring(ring.ring, ring.slots, ring.slot_bytes), [ring.fd])
+        return ring
+
+    def _slots_of(self, slot_bytes: int) -> int:
+        return max(2, min(self._slots, MAX_RING_BYTES // slot_bytes))
 
 
 class Emitter:
     """Sends what the author emits, at the pace of what people see. Belongs to the model's loop.
 
-    `watched` is cleared while nobody takes media: then nothing is converted and nothing is sent.
+    While nobody takes media, nothing is converted and nothing is sent.
     """
 
     def __init__(self, sink: FrameSink, pacer: Pacer, video: frozenset[str]) -> None:
         self._sink = sink
         self.pacer = pacer
         self._video = video
-        self.watched = asyncio.Event()
+        self.watched = False
         self.session: str | None = None
         self.step = 0
         self._seq: dict[str, int] = {}
-        self._applied: list[int] = []
+        self._applied: deque[int] = deque(maxlen=MAX_APPLIED)
+        self._claimed: deque[int] = deque(maxlen=MAX_APPLIED)
         self._flushes = 0
         self._incoming = 1
+        self._converting = 0.0
+        self._turn = asyncio.Lock()
+        self._waiters: set[asyncio.Future[None]] = set()
+        sink.on_room = self._stir
+
+    @property
+    def live(self) -> bool:
+        """Whether a frame that is emitted now is on its way to somebody."""
+        return self.session is not None and self.watched
 
     def begin(self, session: str) -> None:
         """A session starts: frame numbers from zero, nothing waits."""
@@ -148,73 +208,158 @@ class Emitter:
         self.step = 0
         self._seq.clear()
         self._applied.clear()
+        self._claimed.clear()
         self.pacer.flush()
+        self._stir()
 
     def end(self) -> None:
         """The session is over: what is not shown never will be."""
         self.session = None
         self._applied.clear()
+        self._claimed.clear()
         self.flush()
 
+    def watch(self, watched: bool) -> None:
+        """Somebody takes media, or nobody does any more: then what waits to be sent is discarded."""
+        if watched == self.watched:
+            return
+        self.watched = watched
+        if watched:
+            # Whatever was scheduled for those who left is no reason for the first frame to wait.
+            self.pacer.flush()
+        self._stir()
+
     def applied(self, command: int) -> None:
-        """A command has taken effect; the next frame is the first to show it."""
+        """A command has taken effect."""
         self._applied.append(command)
+
+    def claim(self) -> None:
+        """What is made from here on shows all commands that have taken effect; the next frame is the first to."""
+        self._claimed.extend(self._applied)
+        self._applied.clear()
+
+    def set_fps(self, fps: float) -> None:
+        """Pin the playback rate."""
+        self.pacer.pin(fps)
+        self._stir()
 
     def flush(self) -> None:
         """Drop what waits to be shown, here and at the edge."""
         self._flushes += 1
         self.pacer.flush()
         self._sink.flush()
+        self._stir()
 
-    async def emit(self, bundles: Sequence[Bundle], *, step_time: float, drop: bool = False) -> int:
-        """Send the frames of one output, which took `step_time` seconds to make; returns how many were taken.
+    async def emit(
+        self,
+        bundles: Sequence[Bundle],
+        *,
+        lead: float | None = None,
+        compute_time: float | None = None,
+        drop: bool = False,
+    ) -> int:
+        """Send the frames of one output; returns how many were taken.
 
-        Waits for room; with `drop` it discards what does not fit instead. A flush, the session's end or the last
-        viewer's leaving ends the wait and discards the rest.
+        `lead` is how long the step took, for the start of the next; `compute_time` the same for the playback rate; in
+        seconds. Waits for room; with `drop` it discards what does not fit instead. A flush, the session's end or the
+        last viewer's leaving ends the wait and discards the rest. Raises `FrameError` for a picture that cannot be
+        sent, which costs the rest of this output. Outputs emitted at once by several tasks are sent one by one.
         """
-        if self.session is None or not self.watched.is_set() or not bundles:
+        if drop and self._turn.locked():
             return 0
+        async with self._turn:
+            if not self.live or not bundles:
+                return 0
+            loop = asyncio.get_running_loop()
+            now, frames = loop.time(), len(bundles)
+            if drop:
+                bundles = bundles[: self.pacer.room(now)]
+            if compute_time is not None:
+                # The frames' conversion is part of what a step takes; it takes what it took the last time.
+                self.pacer.measured(frames, compute_time + frames * self._converting)
+            return await self._send(bundles, now, lead, drop)
+
+    async def _send(self, bundles: Sequence[Bundle], now: float, lead: float | None, drop: bool) -> int:
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        self.step += 1
-        self._incoming = len(bundles)
         flushes, sent, converting = self._flushes, 0, 0.0
+        self.step += 1
+        self._incoming = max(1, len(bundles))
+        self._sink.reserve(len(bundles) * max(1, len(self._video)))
         for bundle, due in zip(bundles, self.pacer.schedule(now, len(bundles)), strict=True):
             for track, picture in bundle.items():
                 if track not in self._video:
                     continue
                 if not await self._room(flushes, drop=drop):
                     return sent
-                seq = self._seq[track] = self._seq.get(track, -1) + 1
-                stamp = Stamp(seq, due, now, self.session or "", self.step, self.pacer.fps, self._take_applied())
                 began = loop.time()
-                self._sink.put(track, picture, stamp)
+                self._put(track, picture, due, now)
                 converting += loop.time() - began
-            if not sent:
+            if not sent and lead is not None:
                 # The step is over for a viewer once its first frame is on its way.
-                self.pacer.step_took(step_time + converting)
+                self.pacer.step_took(lead + converting)
             sent += 1
+            self._converting = converting / sent
         return sent
 
+    def _put(self, track: str, picture: npt.NDArray[np.uint8], due: float, now: float) -> None:
+        seq = self._seq.get(track, -1) + 1
+        stamp = Stamp(seq, due, now, self.session or "", self.step, self.pacer.fps, tuple(self._claimed))
+        try:
+            self._sink.put(track, picture, stamp)
+        except ValueError as error:
+            raise FrameError(track, str(error)) from error
+        self._seq[track] = seq
+        self._claimed.clear()
+
     async def until_next(self) -> None:
-        """Wait until the next step should begin, just in time for what people will have seen by then."""
+        """Wait until the next step should begin, just in time for what people will have seen by then.
+
+        Lets the loop run in any case, so that what has arrived meanwhile is heard.
+        """
         loop = asyncio.get_running_loop()
-        flushes = self._flushes
-        while self.session is not None and self.watched.is_set() and flushes == self._flushes:
-            delay = self.pacer.next_start(loop.time(), self._incoming) - loop.time()
-            if delay <= 0:
+        flushes, waited = self._flushes, False
+        while self.live and flushes == self._flushes:
+            now = loop.time()
+            start = self.pacer.next_start(now, self._incoming)
+            if start <= now:
                 break
-            await asyncio.sleep(min(delay, 0.1))
+            await self._until(start)
+            waited = True
+        if not waited:
+            await asyncio.sleep(0)
+
+    async def idle(self, frames: int) -> None:
+        """For the time that `frames` frames play, or until somebody watches: the pace of a model that nobody sees."""
+        await self._until(asyncio.get_running_loop().time() + frames / self.pacer.fps)
 
     async def _room(self, flushes: int, *, drop: bool) -> bool:
-        while not self._sink.room():
+        """Wait for room; false when the rest of the output is to be discarded."""
+        while flushes == self._flushes and self.live:
+            if self._sink.room():
+                return True
             if drop:
                 return False
-            await self._sink.wait()
-            if flushes != self._flushes or self.session is None or not self.watched.is_set():
-                return False
-        return flushes == self._flushes and self.session is not None
+            await self._until(None)
+        return False
 
-    def _take_applied(self) -> tuple[int, ...]:
-        applied, self._applied = tuple(self._applied), []
-        return applied
+    async def _until(self, when: float | None) -> None:
+        """Sleep until `when`, if ever, or until something has changed."""
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        timer = None if when is None else loop.call_at(when, _settle, waiter)
+        self._waiters.add(waiter)
+        try:
+            await waiter
+        finally:
+            self._waiters.discard(waiter)
+            if timer is not None:
+                timer.cancel()
+
+    def _stir(self) -> None:
+        for waiter in self._waiters:
+            _settle(waiter)
+
+
+def _settle(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-import logging
 from typing import Any
 
 from reactor_runtime.authoring import Idle, ReactorPipeline
-
-log = logging.getLogger("reactor.model")
 
 
 class PipelineSteps:
@@ -28,8 +24,8 @@ class PipelineSteps:
         the same state. Raises what the author's code raises.
         """
         if self._generator is None:
-            made = self._model.inference()
-            self._generator = made if hasattr(made, "__anext__") else iter(made)
+            made: Any = self._model.inference()
+            self._generator = aiter(made) if hasattr(made, "__aiter__") else iter(made)
         try:
             if hasattr(self._generator, "__anext__"):
                 yielded = await anext(self._generator)
@@ -44,14 +40,9 @@ class PipelineSteps:
         return None if yielded is Idle else yielded
 
     async def close(self) -> None:
-        """End the generator: its `finally` blocks run now. What they raise is logged."""
+        """End the generator: its `finally` blocks run now. Raises what they raise. Idempotent."""
         generator, self._generator = self._generator, None
-        if generator is None:
-            return
-        try:
-            if inspect.isasyncgen(generator):
-                await generator.aclose()
-            elif hasattr(generator, "close"):
-                generator.close()
-        except Exception:
-            log.exception("inference raised while it was closed")
+        if hasattr(generator, "aclose"):
+            await generator.aclose()
+        elif hasattr(generator, "close"):
+            generator.close()

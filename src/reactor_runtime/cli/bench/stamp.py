@@ -40,7 +40,9 @@ def paint(picture: npt.NDArray[np.uint8], stamp: Stamp) -> None:
     bits = (np.uint64(value) >> np.arange(_COLUMNS * _ROWS, dtype=np.uint64)) & np.uint64(1)
     side = block(picture.shape[1])
     cells = (bits.astype(np.uint8) * 255).reshape(_ROWS, _COLUMNS)
-    picture[: _ROWS * side, : _COLUMNS * side] = cells.repeat(side, 0).repeat(side, 1)[:, :, None]
+    lines = cells.repeat(side * 3, 1).reshape(_ROWS, _COLUMNS * side, 3)
+    for row in range(_ROWS):
+        picture[row * side : (row + 1) * side, : _COLUMNS * side] = lines[row]
 
 
 def read(bgra: bytes, width: int) -> Stamp | None:

@@ -14,7 +14,7 @@ from reactor_runtime.media.encoder import Codec, EncodedPacket
 from reactor_runtime.media.stream import PacketSink
 from reactor_runtime.transport.viewer import Offer, OfferRefused, ViewerEvents
 from reactor_runtime.transport.webrtc.limits import MAX_MESSAGE_BYTES, MessageLimit
-from reactor_runtime.transport.webrtc.sdp import with_candidates
+from reactor_runtime.transport.webrtc.sdp import max_message_size, with_candidates
 
 log = logging.getLogger("reactor.webrtc")
 
@@ -59,6 +59,7 @@ class Peer:
         self._queued: list[str] = []
         self._limit = MessageLimit()
         self._wants_channel = False
+        self._largest = 0
         self._connected = False
         self._opened = False
         self._left = False
@@ -94,6 +95,7 @@ class Peer:
         self._pc = factory.create_peer_connection(config, observer)
         self._keep.append(observer)
         self._wants_channel = "\nm=application" in offer.sdp
+        self._largest = max_message_size(offer.sdp)
         try:
             await self._pc.set_remote_description(rtc.SessionDescription("offer", offer.sdp))
         except RuntimeError as error:
@@ -139,11 +141,15 @@ class Peer:
             if len(self._queued) < MAX_QUEUED_MESSAGES:
                 self._queued.append(text)
             return
+        data = text.encode()
+        if len(data) > self._largest:  # libwebrtc would close the channel over it.
+            log.warning("a message of %d bytes is not sent: connection %d takes %d", len(data), self._id, self._largest)
+            return
         try:
             if channel.buffered_amount() > MAX_BUFFERED_BYTES:
                 log.warning("connection %d does not read its messages: one is dropped", self._id)
                 return
-            channel.send(text.encode(), False)
+            channel.send(data, False)
         except RuntimeError as error:
             log.debug("connection %d: message not sent: %s", self._id, error)
 

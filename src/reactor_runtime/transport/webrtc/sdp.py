@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -41,6 +42,14 @@ def choose_codec(offered: set[str], preference: Iterable[Codec], in_use: Iterabl
     usable = [codec for codec in preference if codec.value in offered]
     busy = set(in_use)
     return next((codec for codec in usable if codec in busy), usable[0] if usable else None)
+
+
+def max_message_size(sdp: str) -> int:
+    """The longest message that the client takes on a data channel, in bytes (RFC 8841 §6: 64 KiB unless it says)."""
+    for line in sdp.splitlines():
+        if line.startswith("a=max-message-size:") and line[19:].strip().isdigit():
+            return int(line[19:]) or sys.maxsize  # 0 means any length.
+    return 65_536
 
 
 def with_candidates(sdp: str, candidates: Iterable[tuple[str | None, int | None, str]]) -> str:

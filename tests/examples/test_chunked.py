@@ -1,0 +1,79 @@
+"""examples/chunked: batches after a pause for thought, and controls that land on the next one."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+
+from reactor_runtime.contract import Rejection
+from tests.examples.stepping import Example, difference
+
+
+def chunk(example: Example) -> np.ndarray:
+    """The next batch, of a model that hurries."""
+    return np.stack([frame["main_video"] for frame in example.frames()])
+
+
+@pytest.fixture
+def example():
+    with Example("chunked") as loaded:
+        loaded.set(compute_time=0.1)
+        yield loaded
+
+
+def test_a_step_is_eight_frames_after_the_compute_time():
+    with Example("chunked") as example:
+        began = time.perf_counter()
+        frames = chunk(example)
+        took = time.perf_counter() - began
+    assert frames.shape == (8, 360, 640, 3)
+    assert frames.dtype == np.uint8
+    assert 0.4 <= took < 8 * 0.06
+
+
+def test_the_size_follows_the_config():
+    with Example("chunked", width=320, height=240) as example:
+        example.set(compute_time=0.1, chunk_size=1)
+        assert example.picture().shape == (240, 320, 3)
+
+
+def test_two_sessions_show_the_same(example):
+    first = [chunk(example) for _ in range(2)]
+    example.restart()
+    example.set(compute_time=0.1)
+    assert all(np.array_equal(one, other) for one, other in zip(first, [chunk(example), chunk(example)], strict=True))
+
+
+def test_the_motion_runs_on_from_chunk_to_chunk(example):
+    frames = np.concatenate([chunk(example) for _ in range(3)])[:, :320]  # without the dots
+    steps = [difference(one, other) for one, other in itertools.pairwise(frames)]
+    assert min(steps) > 0.1, "it moves"
+    assert max(steps) < 2 * np.median(steps), "and does not jump where one chunk ends"
+
+
+@pytest.mark.parametrize(("field", "value"), [("palette", "lagoon"), ("turbulence", 1.0), ("speed", 3.0)])
+def test_a_control_is_in_the_whole_of_the_next_chunk(example, field, value):
+    chunk(example)
+    unchanged = chunk(example)
+    example.restart()
+    example.set(compute_time=0.1)
+    chunk(example)
+    example.set(**{field: value})
+    changed = chunk(example)
+    # At another speed the first frame of a chunk is where the last chunk left off.
+    seen = range(1 if field == "speed" else 0, 8)
+    assert all(difference(changed[i], unchanged[i]) > 1 for i in seen)
+
+
+def test_the_chunk_size_is_the_next_batchs(example):
+    example.set(chunk_size=3)
+    assert len(chunk(example)) == 3
+    with pytest.raises(Rejection, match="chunk_size"):
+        example.set(chunk_size=17)
+
+
+def test_it_draws_thirty_frames_a_second_with_room_to_spare(example):
+    assert example.milliseconds(5) / 8 < 30

@@ -1,0 +1,177 @@
+"""A WebRTC client in a process of its own: `python client.py`. `viewer.py` drives it.
+
+One JSON object a line. It takes `connect`, `send`, `flood` and `close` on stdin, answers each with a
+`reply`, and tells on stdout of every message, every decoded frame and every change of the connection. Times are of the
+machine's monotonic clock. The end of stdin ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import numpy as np
+import reactor_webrtc as rtc
+
+_said = threading.Lock()
+
+
+def say(event: str, **facts: Any) -> None:
+    text = json.dumps({"event": event, "at": time.monotonic(), **facts})
+    with _said:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+def call(address: str, method: str, path: str, body: object = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address + path, data, method=method, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        text = response.read()
+    return json.loads(text) if text else None
+
+
+class Connection:
+    """One peer. What it tells carries its number, so that nothing of an old one is taken for the new one's."""
+
+    def __init__(self, number: int, factory: rtc.PeerConnectionFactory) -> None:
+        self.number = number
+        self._factory = factory
+        self._peer: Any = None
+        self._channel: Any = None
+        self._keep: list[Any] = []
+        self._last: Any = None
+
+    async def connect(self, address: str, start: bool) -> int:
+        """Offer to the session, begun here if `start` and there is none; returns the connection id."""
+        session = None
+        if start:
+            with contextlib.suppress(urllib.error.HTTPError):
+                session = await asyncio.to_thread(call, address, "POST", "/start_session", {})
+        session = session or await asyncio.to_thread(call, address, "GET", "/session")
+        base = f"/sessions/{session['session_id']}/transport/webrtc/connections"
+        connection: int = (await asyncio.to_thread(call, address, "POST", base, {}))["connection_id"]
+        observer = rtc.PeerConnectionObserver()
+        observer.on_track = self._on_track
+        observer.on_connection_state_change = lambda state: say(
+            "state", number=self.number, state=str(state).rsplit(".", 1)[-1]
+        )
+        peer = self._peer = self._factory.create_peer_connection(rtc.RtcConfiguration(frame_metadata=False), observer)
+        peer.add_transceiver(rtc.MediaKind.Video, rtc.TransceiverDirection.RecvOnly)
+        self._channel = peer.create_data_channel("data")
+        self._channel.on_open(lambda: say("open", number=self.number))
+        self._channel.on_close(lambda: say("closed", number=self.number))
+        self._channel.on_message(self._on_message)
+        self._keep += [observer, peer]
+        offer = await peer.create_offer()
+        await peer.set_local_description(offer)
+        track = session["capabilities"]["tracks"][0]["name"]
+        mapping = [{"mid": "0", "name": track, "kind": "video", "direction": "recvonly"}]
+        base = f"{base}/{connection}/sdp_params"
+        await asyncio.to_thread(call, address, "POST", base, {"sdp_offer": offer.sdp, "track_mapping": mapping})
+        while not (answer := await asyncio.to_thread(call, address, "GET", base)):
+            pass
+        await peer.set_remote_description(rtc.SessionDescription("answer", answer["sdp_answer"]))
+        return connection
+
+    def send(self, data: bytes) -> None:
+        self._channel.send(data, False)
+
+    def flood(self, text: str, rate: float, seconds: float) -> int:
+        """Send `text` at `rate` messages a second, less where the channel takes no more; returns how many went."""
+        data = text.encode()
+        began, sent = time.monotonic(), 0
+        while (elapsed := time.monotonic() - began) < seconds:
+            if sent >= rate * elapsed or self._channel.buffered_amount() > 4 << 20:
+                time.sleep(0.001)
+                continue
+            self._channel.send(data, False)
+            sent += 1
+        return sent
+
+    def close(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+        self._channel = self._peer = None
+        self._keep.clear()
+
+    def _on_track(self, _kind: object, track: Any) -> None:
+        self._keep.append(track)
+        track.on_video_frame(self._on_frame)
+
+    def _on_frame(self, bgra: bytes, width: int, height: int, _metadata: object) -> None:
+        """On libwebrtc's thread. `moved` is the mean difference from the frame before."""
+        picture = np.frombuffer(bgra, np.uint8).reshape(height, width, 4)[:, :, 1].astype(np.int16)
+        last, self._last = self._last, picture
+        moved = float(np.abs(picture - last).mean()) if last is not None and last.shape == picture.shape else 0.0
+        say("frame", number=self.number, luma=float(picture.mean()), moved=moved, size=[width, height])
+
+    def _on_message(self, data: bytes, _binary: bool) -> None:
+        try:
+            body = json.loads(data)
+        except ValueError:
+            body = {"scope": "unreadable", "data": {"type": "unreadable", "data": repr(data[:200])}}
+        inner = body.get("data") or {}
+        say("message", number=self.number, scope=body.get("scope"), type=inner.get("type"), data=inner.get("data"))
+
+
+class Client:
+    """The process: one factory, for there may be no second, and the connection of the moment."""
+
+    def __init__(self) -> None:
+        builder = rtc.PeerConnectionFactoryBuilder()
+        builder.with_receive_playout_delay(0.0, 0.0)
+        self._factory = builder.build()
+        self._number = 0
+        self._connection: Connection | None = None
+
+    async def obey(self, order: dict[str, Any]) -> Any:
+        match order["op"]:
+            case "connect":
+                self._drop()
+                self._number += 1
+                self._connection = Connection(self._number, self._factory)
+                connection = await self._connection.connect(order["address"], order["start"])
+                return {"number": self._number, "connection": connection}
+            case "close":
+                self._drop()
+            case "send":
+                self._there().send(order["text"].encode())
+            case "flood":
+                return await asyncio.to_thread(self._there().flood, order["text"], order["rate"], order["seconds"])
+        return None
+
+    def _there(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("not connected")
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+async def main() -> None:
+    client = Client()
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        order = json.loads(line)
+        try:
+            say("reply", to=order["n"], result=await client.obey(order))
+        except urllib.error.HTTPError as error:
+            say("reply", to=order["n"], error=f"HTTP {error.code}: {error.read().decode(errors='replace')[:300]}")
+        except Exception as error:
+            say("reply", to=order["n"], error=f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    os._exit(0)  # A peer that is alive at the interpreter's exit can abort it.

@@ -1,0 +1,230 @@
+"""The processes of the service die one after the other, and people keep what they had."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from tests.service.conftest import Serve, Watch, Write
+from tests.service.lamp import Lamp
+from tests.service.service import Service
+from tests.service.viewer import Viewer
+
+OwnLamp = Callable[..., Lamp]
+
+
+def _again(lamp: Lamp, viewer: Viewer) -> None:
+    """The service is well again, and the client that never left sees frames again."""
+    lamp.service.ready(count=2)
+    assert lamp.loads == 2
+    assert lamp.service.health()["viewers"] == 1
+    started = lamp.service.http("POST", "/start_session")
+    assert started.status == 200
+    viewer.wait_moving(after=time.monotonic())
+    assert viewer.number == 1
+    assert (1, "closed") not in viewer.states
+    viewer.command("set_brightness", {"brightness": 2.0}, id="again")
+    viewer.receipt("again", "applied")
+    viewer.wait_frame(lambda frame: frame.luma > 170)
+    assert lamp.service.health()["state"] == "STREAMING"
+
+
+@pytest.mark.parametrize(
+    ("how", "exception", "message"),
+    [("crash", "ZeroDivisionError", "the lamp burst"), ("exit", "SystemExit", "2")],
+)
+def test_a_model_that_raises_is_told_restarted_and_the_same_client_sees_it_again(
+    how: str, exception: str, message: str, own_lamp: OwnLamp, watch: Watch
+):
+    lamp = own_lamp()
+    service = lamp.service
+    viewer = watch(service).watch()
+    viewer.command("set_brightness", {"brightness": 2.0}, id=1)
+    viewer.wait_frame(lambda frame: frame.luma > 170)
+    worker, helper = service.worker, lamp.helper
+    with service.polled() as poll:
+        died = time.monotonic()
+        viewer.command("misbehave", {"how": how}, id="m")
+        told = viewer.error("model_crashed")
+        assert told.at - died < 2
+        assert told.data["message"] == message
+        assert told.data["exception"] == {"type": exception, "message": message}
+        service.line("Traceback")
+        service.line(f"^{exception}: {message}")
+        service.line(r"in inference")
+        service.state("READY")
+    assert next(state for _, state in poll.states if state not in ("STREAMING", "READY")) == "CREATED"
+    # What waited for a frame is not left without an answer.
+    assert viewer.receipt("m", "failed")["reason"]
+    assert [m.data["code"] for m in viewer.messages if m.type == "error"] == ["model_crashed"]
+    _again(lamp, viewer)
+    assert not psutil.pid_exists(worker)
+    assert not psutil.pid_exists(helper) or psutil.Process(helper).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_worker_that_is_killed_is_told_within_a_second_and_restarted(own_lamp: OwnLamp, watch: Watch):
+    lamp = own_lamp()
+    service = lamp.service
+    viewer = watch(service).watch()
+    viewer.wait_moving()
+    worker, helper, edge = service.worker, lamp.helper, service.edge
+    with service.polled() as poll:
+        died = time.monotonic()
+        os.kill(worker, signal.SIGKILL)
+        told = viewer.error("model_killed")
+        assert told.at - died < 1
+        assert "SIGKILL" in told.data["message"]
+        _again(lamp, viewer)
+    assert not poll.failures
+    assert poll.slowest < 1
+    assert len(poll.states) > 10
+    assert [m.data["code"] for m in viewer.messages if m.type == "error"] == ["model_killed"]
+    assert service.edge == edge
+    assert helper != lamp.helper
+    assert not psutil.pid_exists(helper) or psutil.Process(helper).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_worker_that_ends_by_itself_is_restarted_with_or_without_a_session(own_lamp: OwnLamp, watch: Watch):
+    lamp = own_lamp()
+    service = lamp.service
+    os.kill(service.worker, signal.SIGKILL)
+    service.ready(count=2)
+    viewer = watch(service).watch()
+    viewer.command("misbehave", {"how": "die"})
+    assert "exit code 9" in viewer.error("model_killed").data["message"]
+    service.ready(count=3)
+    service.http("POST", "/start_session")
+    viewer.wait_moving(after=time.monotonic())
+
+
+def test_an_edge_that_is_killed_is_replaced_on_its_port_and_the_model_stays_as_it_was(own_lamp: OwnLamp, watch: Watch):
+    lamp = own_lamp()
+    service = lamp.service
+    viewer = watch(service).watch()
+    viewer.command("set_brightness", {"brightness": 2.0}, id=1)
+    viewer.wait_frame(lambda frame: frame.luma > 170)
+    edge, worker = service.edge, service.worker
+    with service.polled() as poll:
+        died = time.monotonic()
+        os.kill(edge, signal.SIGKILL)
+        service.until(lambda: _pid(service) not in (None, edge), "a new edge", 5)
+        back = time.monotonic() - died
+        service.state("ORPHANED", 5)
+        viewer.connect(start=False)
+        viewer.wait_moving()
+    # Well below a second on a machine with nothing else to do; here, no slower than the whole service's start.
+    assert back < max(1.0, service.took), f"the new edge answered after {back:.2f} s"
+    # What was under way with the old edge is cut off; nobody is turned away.
+    assert not [failure for failure in poll.failures if "refused" in failure.lower()]
+    assert service.worker == worker
+    assert lamp.loads == 1
+    assert lamp.journal.count("session_started") == lamp.journal.count("begin") == 1
+    # State kept: as bright as before, and commands work.
+    assert viewer.wait_frame().luma > 170
+    viewer.command("set_brightness", {"brightness": 0.5}, id="later")
+    viewer.receipt("later", "applied")
+    viewer.wait_frame(lambda frame: frame.luma < 80)
+    lamp.happened("disconnected")
+    lamp.happened("connected", 2)
+
+
+def test_an_edge_that_dies_while_nobody_is_there_or_with_the_worker_comes_back_as_well(own_lamp: OwnLamp, watch: Watch):
+    lamp = own_lamp()
+    service = lamp.service
+    os.kill(service.edge, signal.SIGKILL)
+    service.until(lambda: _pid(service) is not None, "an edge")
+    service.state("READY")
+    for pid in (service.worker, service.edge):
+        os.kill(pid, signal.SIGKILL)
+    service.ready(count=2)
+    watch(service).watch().wait_moving()
+
+
+def _pid(service: Service) -> int | None:
+    try:
+        pid: int = service.health()["pid"]
+    except (OSError, AssertionError):
+        return None
+    return pid
+
+
+@pytest.mark.parametrize("state", ["streams", "hogs the interpreter", "is stopped"])
+def test_nothing_outlives_a_supervisor_that_is_killed_while_the_model(state: str, own_lamp: OwnLamp, watch: Watch):
+    lamp = own_lamp()
+    service = lamp.service
+    viewer = watch(service).watch()
+    helper, worker = lamp.helper, service.worker
+    assert {p.pid for p in service.processes()} >= {service.process.pid, service.edge, worker, helper}
+    if state == "is stopped":
+        os.kill(worker, signal.SIGSTOP)
+    elif state == "hogs the interpreter":
+        viewer.command("misbehave", {"how": "hog"})
+        service.until(lambda: time.monotonic() - viewer.frames[-1].at > 0.33, "the stream's standstill")
+    service.process.kill()
+    service.process.wait(5)
+    service.until(lambda: not service.processes(), "the end of all its processes", 2)
+
+
+@pytest.mark.slow
+def test_a_worker_without_a_sign_of_life_is_killed_and_restarted(own_lamp: OwnLamp, watch: Watch):
+    lamp = own_lamp()
+    service = lamp.service
+    viewer = watch(service).watch()
+    with service.polled(0.1) as poll:
+        stopped = time.monotonic()
+        os.kill(service.worker, signal.SIGSTOP)
+        told = viewer.error("model_hung", 20)
+        assert 8 < told.at - stopped < 13
+        _again(lamp, viewer)
+    assert not poll.failures
+    assert poll.slowest < 1
+
+
+def test_a_model_whose_second_load_fails_once_is_served_again_after_its_third(
+    workspace: Write, serve: Serve, watch: Watch
+):
+    """A graphics card may still hold the memory of the process that died."""
+    service = serve(
+        workspace(
+            """
+            import os
+            import numpy as np
+            from reactor_runtime.interface import InputState, Output, ReactorPipeline, Video
+
+            class Picture(Output):
+                video: Video
+
+            class State(InputState):
+                label: str = ""
+
+            class Model(ReactorPipeline):
+                state: State
+                fps = 30
+
+                def load(self, config):
+                    path = os.path.join(os.path.dirname(__file__), "loads")
+                    with open(path, "a") as file:
+                        file.write("x")
+                    if os.path.getsize(path) == 2:
+                        raise MemoryError("out of memory")
+
+                def inference(self):
+                    step = 0
+                    while True:
+                        step += 1
+                        yield Picture(np.full((120, 160, 3), step * 5 % 200, np.uint8))
+            """
+        )
+    ).ready()
+    viewer = watch(service).watch()
+    os.kill(service.worker, signal.SIGKILL)
+    service.line("MemoryError: out of memory")
+    service.line("Ready in", count=2)
+    service.state("READY", 3)
+    assert service.http("POST", "/start_session").status == 200
+    viewer.wait_moving(after=time.monotonic())
