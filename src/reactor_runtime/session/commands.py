@@ -42,7 +42,9 @@ class CommandDesk:
             args = validate(command, call.args)
         except Rejection as rejection:
             return self._refuse(client, call, rejection.reason, rejection.field)
-        pending = self._ledger.open(client.id, call.command, call.id)
+        pending, given_up = self._ledger.open(client.id, call.command, call.id)
+        if given_up is not None:
+            self._tell(given_up, "failed", reason="no frame has shown it, and too many commands wait")
         if not self._forward(CommandCall(pending.id, client.id, call.command, args)):
             self._ledger.settle(pending.id)
             return self._tell(pending, "failed", reason="the model is not running")

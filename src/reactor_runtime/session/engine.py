@@ -39,6 +39,10 @@ from reactor_runtime.wire import Call, Ping, RequestSchema, Subscribe, WireError
 log = logging.getLogger("reactor.session")
 
 MAX_VIEWERS = 64
+GOING_DOWN = "the server is shutting down"
+UNEXPLAINED = ("model_killed", "the model's process died")
+EXPLAIN_S = 0.3
+"""How long the supervisor has to say why a worker is gone, before the viewers are told without a reason."""
 PING_TIMEOUT_S, PING_CHECK_S = 20.0, 2.0
 """A client that has pinged once and then says nothing for `PING_TIMEOUT_S` is gone. One that never pings is not
 expected to: libwebrtc notices when its path dies."""
@@ -78,6 +82,7 @@ class SessionEngine:
         self.detail = "the model's process is starting"
         self.session: str | None = None
         self._ending = ""
+        self._explain: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._orphan_timeout = orphan_timeout
         self._on_end = on_end
@@ -103,6 +108,8 @@ class SessionEngine:
             old.close()
         if self.state is State.TERMINATED:  # The last load failed, and another is tried.
             self._move(Event.WORKER_LOST)
+        if self._explain is not None:
+            self.worker_died(*UNEXPLAINED)
         self._loading_since = time.monotonic()
         self._port = WorkerPort(
             sock,
@@ -115,7 +122,10 @@ class SessionEngine:
 
     def worker_died(self, code: str, message: str) -> None:
         """The supervisor knows why a worker is gone, or will be at once."""
-        if self._fault is None and self.state is not State.READY:
+        if self._explain is not None:
+            self._explain.cancel()
+            self._explain = None
+        if self._fault is None and (self._port is None or self.state in LIVE):
             self._fault = (code, message, None)
             self._tell_fault()
 
@@ -172,8 +182,8 @@ class SessionEngine:
             return
         if self._fault is None and self._here:
             # The supervisor is about to say why; nobody is left waiting should it not.
-            self._loop.call_later(0.3, self.worker_died, "model_killed", "the model's process died")
-        self._desk.fail_all("the model's process died")
+            self._explain = self._loop.call_later(EXPLAIN_S, self.worker_died, *UNEXPLAINED)
+        self._desk.fail_all(UNEXPLAINED[1])
         self._forget_session()
         self._loading_since = time.monotonic()
         self.detail = "the model's process is being started again"
@@ -237,11 +247,12 @@ class SessionEngine:
     async def shutdown(self, grace: float = 1.0) -> None:
         """The service goes down: tell the clients, let the model clean up for at most `grace` seconds, close."""
         if self.state in LIVE:
-            self._end("the server is shutting down")
+            self._end(GOING_DOWN)
             try:
                 await asyncio.wait_for(self._cleaned.wait(), grace)
             except TimeoutError:
                 log.warning("the model did not finish its clean-up in %.1f s", grace)
+        self._broadcast(runtime("sessionEnded", {"reason": GOING_DOWN}))  # To those who waited for a model.
         self._close_viewers()
         self._move(Event.SHUTDOWN)
         self._disarm()

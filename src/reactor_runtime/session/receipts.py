@@ -46,13 +46,12 @@ class Ledger:
     def __init__(self) -> None:
         self._open: OrderedDict[int, Pending] = OrderedDict()
 
-    def open(self, client: int, command: str, client_id: str | int | None) -> Pending:
-        """Enter a command that passed validation."""
+    def open(self, client: int, command: str, client_id: str | int | None) -> tuple[Pending, Pending | None]:
+        """Enter a command that passed validation; returns it, and the one that was given up for it, if any."""
         pending = Pending(next(self._ids), client, command, client_id)
         self._open[pending.id] = pending
-        if len(self._open) > MAX_OPEN:
-            self._open.popitem(last=False)
-        return pending
+        given_up = self._open.popitem(last=False)[1] if len(self._open) > MAX_OPEN else None
+        return pending, given_up
 
     def settle(self, command_id: int) -> Pending | None:
         """Take a command out: it has been shown, or it failed. None when it is not known."""
