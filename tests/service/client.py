@@ -49,6 +49,7 @@ class Connection:
         self._channel: Any = None
         self._keep: list[Any] = []
         self._last: Any = None
+        self._sound = np.empty(0, np.int16)
 
     async def connect(self, address: str, start: bool) -> int:
         """Offer to the session, begun here if `start` and there is none; returns the connection id."""
@@ -65,7 +66,10 @@ class Connection:
             "state", number=self.number, state=str(state).rsplit(".", 1)[-1]
         )
         peer = self._peer = self._factory.create_peer_connection(rtc.RtcConfiguration(frame_metadata=False), observer)
-        peer.add_transceiver(rtc.MediaKind.Video, rtc.TransceiverDirection.RecvOnly)
+        tracks = [track for track in session["capabilities"]["tracks"] if track["direction"] == "recvonly"]
+        for track in tracks:
+            kind = rtc.MediaKind.Video if track["kind"] == "video" else rtc.MediaKind.Audio
+            peer.add_transceiver(kind, rtc.TransceiverDirection.RecvOnly)
         self._channel = peer.create_data_channel("data")
         self._channel.on_open(lambda: say("open", number=self.number))
         self._channel.on_close(lambda: say("closed", number=self.number))
@@ -73,8 +77,7 @@ class Connection:
         self._keep += [observer, peer]
         offer = await peer.create_offer()
         await peer.set_local_description(offer)
-        track = session["capabilities"]["tracks"][0]["name"]
-        mapping = [{"mid": "0", "name": track, "kind": "video", "direction": "recvonly"}]
+        mapping = [{"mid": str(mid), **track} for mid, track in enumerate(tracks)]
         base = f"{base}/{connection}/sdp_params"
         await asyncio.to_thread(call, address, "POST", base, {"sdp_offer": offer.sdp, "track_mapping": mapping})
         while not (answer := await asyncio.to_thread(call, address, "GET", base)):
@@ -103,9 +106,19 @@ class Connection:
         self._channel = self._peer = None
         self._keep.clear()
 
-    def _on_track(self, _kind: object, track: Any) -> None:
+    def _on_track(self, kind: object, track: Any) -> None:
         self._keep.append(track)
-        track.on_video_frame(self._on_frame)
+        if kind == rtc.MediaKind.Video:
+            track.on_video_frame(self._on_frame)
+        else:
+            track.on_audio_frame(self._on_sound)
+
+    def _on_sound(self, pcm: bytes, rate: int, channels: int, _frames: int) -> None:
+        """On libwebrtc's thread, every 10 ms of sound that is not silence."""
+        self._sound = np.concatenate([self._sound, np.frombuffer(pcm, np.int16)[::channels]])[-rate // 20 :]
+        spectrum = np.abs(np.fft.rfft(self._sound * np.hanning(len(self._sound)), rate))
+        level = float(np.sqrt(np.square(self._sound[-rate // 100 :].astype(float)).mean()))
+        say("sound", number=self.number, level=level, pitch=int(spectrum.argmax()))
 
     def _on_frame(self, bgra: bytes, width: int, height: int, _metadata: object) -> None:
         """On libwebrtc's thread. `moved` is the mean difference from the frame before."""

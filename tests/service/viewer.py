@@ -28,6 +28,16 @@ class Seen:
 
 
 @dataclass(frozen=True)
+class Sounded:
+    """10 ms of sound: `level` is its effective value, `pitch` the strongest frequency of the last 50 ms, in Hz."""
+
+    at: float
+    number: int
+    level: float
+    pitch: int
+
+
+@dataclass(frozen=True)
 class Heard:
     """A message on the data channel."""
 
@@ -44,6 +54,7 @@ class Viewer:
     def __init__(self, address: str) -> None:
         self.address = address
         self.frames: list[Seen] = []
+        self.sounds: list[Sounded] = []
         self.messages: list[Heard] = []
         self.states: list[tuple[int, str]] = []
         self.number = 0
@@ -178,6 +189,8 @@ class Viewer:
                     case "frame":
                         size = tuple(told["size"])
                         self.frames.append(Seen(told["at"], told["number"], told["luma"], told["moved"], size))
+                    case "sound":
+                        self.sounds.append(Sounded(told["at"], told["number"], told["level"], told["pitch"]))
                     case "message":
                         heard = Heard(told["at"], told["number"], told["scope"], told["type"], told["data"] or {})
                         self.messages.append(heard)

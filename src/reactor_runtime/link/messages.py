@@ -63,6 +63,17 @@ class Frame(Message, frozen=True):
     applied: tuple[int, ...] = ()
 
 
+class Sound(Message, frozen=True):
+    """A piece of an audio track, to be heard from `due_ns` on: interleaved little-endian int16 at `rate` Hz."""
+
+    track: str
+    due_ns: int
+    rate: int
+    channels: int
+    pcm: bytes
+    session: str
+
+
 class CommandDone(Message, frozen=True):
     """A handler has run. `error` is `Type: text` when it raised."""
 
@@ -155,7 +166,7 @@ class FrameDone(Message, frozen=True):
     shown: bool
 
 
-FromWorker = Status | Ring | Frame | CommandDone | ModelSaid | StateChanged | Fault | Flushed | SessionClosed
+FromWorker = Status | Ring | Frame | Sound | CommandDone | ModelSaid | StateChanged | Fault | Flushed | SessionClosed
 FromEdge = SessionStart | SessionEnd | ClientJoined | ClientLeft | Demand | CommandCall | FrameDone
 LinkMessage = FromWorker | FromEdge
 

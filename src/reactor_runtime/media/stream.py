@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import av
+import msgspec
 
 from reactor_runtime.link import Frame, I420Layout
 from reactor_runtime.media.encoder import RTP_CLOCK, Codec, EncodedPacket, Encoder, full_bitrate
@@ -100,7 +101,7 @@ class VideoStream:
     Frames leave when they are due. Of several that are due the newest is sent and the others are dropped, so that a
     slow encoder costs frames and never latency. `on_shown(track, seq, applied)` comes on the stream's thread, just
     before a frame that is the first to show some commands is encoded, with their ids: a dropped frame leaves its own
-    to the next. `clock` gives monotonic nanoseconds.
+    to the next. `clock` gives monotonic nanoseconds; every frame leaves `delay_s` seconds after it is due.
     """
 
     def __init__(
@@ -108,10 +109,13 @@ class VideoStream:
         track: str,
         on_shown: Callable[[str, int, tuple[int, ...]], None],
         clock: Callable[[], int] = time.monotonic_ns,
+        *,
+        delay_s: float = 0.0,
     ) -> None:
         self.track = track
         self._on_shown = on_shown
         self._clock = clock
+        self._delay_ns = round(delay_s * 1e9)
         self._cond = threading.Condition()
         self._queue: deque[_Queued] = deque()
         self._groups: dict[Codec, _Group] = {}
@@ -133,6 +137,8 @@ class VideoStream:
         """Queue a frame whose I420 planes lie in `pixels` until `release(frame, shown)`, which is called once, on
         whichever thread is done with it. The ring bounds the queue.
         """
+        if self._delay_ns:
+            frame = msgspec.structs.replace(frame, due_ns=frame.due_ns + self._delay_ns)
         with self._cond:
             taken = not self._closing
             if taken:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from reactor_runtime.contract import Track
-from reactor_runtime.transport import Offer, OfferRefused
+from reactor_runtime.transport import Offer, OfferRefused, TrackPlan
 
 FLAT = 1001
 """The connection id of the routes that have none."""
@@ -36,8 +36,8 @@ class TooMany(RuntimeError):
 class Answerer(Protocol):
     """What `WebRtcTransport` does for us."""
 
-    def check(self, offer: Offer, tracks: tuple[Track, ...]) -> Any: ...
-    async def answer(self, connection: int, offer: Offer, codecs: Any) -> tuple[Any, str]: ...
+    def check(self, offer: Offer, tracks: tuple[Track, ...]) -> TrackPlan: ...
+    async def answer(self, connection: int, offer: Offer, plan: TrackPlan) -> tuple[Any, str]: ...
 
 
 @dataclass(slots=True)
@@ -78,12 +78,12 @@ class Connections:
         if connection not in self._connections:
             self._admit()
         transport = self._transport()
-        codecs = transport.check(offer, tracks)
+        plan = transport.check(offer, tracks)
         known = self._connections.setdefault(connection, _Connection())
         if known.peer is not None:
             known.peer.leave("it connects again")
         await self._drop(known)
-        known.task = asyncio.get_running_loop().create_task(self._answer(known, transport, connection, offer, codecs))
+        known.task = asyncio.get_running_loop().create_task(self._answer(known, transport, connection, offer, plan))
         known.task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def answer(self, connection: int, wait: float = ANSWER_WAIT_S) -> str | None:
@@ -125,8 +125,10 @@ class Connections:
             if idle or (known.peer is not None and known.peer.closed):
                 del self._connections[connection]
 
-    async def _answer(self, known: _Connection, transport: Answerer, connection: int, offer: Offer, codecs: Any) -> str:
-        peer, sdp = await transport.answer(connection, offer, codecs)
+    async def _answer(
+        self, known: _Connection, transport: Answerer, connection: int, offer: Offer, plan: TrackPlan
+    ) -> str:
+        peer, sdp = await transport.answer(connection, offer, plan)
         known.peer = peer
         early, known.early = known.early, []
         for item in early:

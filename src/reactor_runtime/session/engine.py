@@ -28,10 +28,10 @@ from reactor_runtime.link import (
     Status,
 )
 from reactor_runtime.media.encoder import Codec
-from reactor_runtime.media.stream import VideoStream
 from reactor_runtime.session.commands import CommandDesk
 from reactor_runtime.session.machine import LIVE, Event, State, after
 from reactor_runtime.session.statistics import Statistics
+from reactor_runtime.session.tracks import OutgoingTracks
 from reactor_runtime.session.worker_port import WorkerPort
 from reactor_runtime.transport import Viewer
 from reactor_runtime.wire import Call, Ping, RequestSchema, Subscribe, WireError, application, decode, runtime
@@ -86,7 +86,7 @@ class SessionEngine:
         self._loop = asyncio.get_running_loop()
         self._orphan_timeout = orphan_timeout
         self._on_end = on_end
-        self._streams: dict[str, VideoStream] = {}
+        self._tracks = OutgoingTracks(self._on_shown)
         self._port: WorkerPort | None = None
         self._here: dict[int, _Attendance] = {}
         self._desk = CommandDesk(self._forward, lambda client: self._viewer(client))
@@ -95,7 +95,7 @@ class SessionEngine:
         self._timer: asyncio.TimerHandle | None = None
         self._chores: asyncio.Task[None] | None = None
         self._cleaned = asyncio.Event()
-        self._statistics = Statistics(self._streams)
+        self._statistics = Statistics(self._tracks.video)
         self._loading_since = time.monotonic()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -114,7 +114,7 @@ class SessionEngine:
         self._port = WorkerPort(
             sock,
             self._loop,
-            streams=self._streams,
+            tracks=self._tracks,
             session=lambda: self.session,
             on_message=self._worker_said,
             on_lost=self._worker_lost,
@@ -193,11 +193,7 @@ class SessionEngine:
     def _use(self, contract: Contract) -> None:
         self.contract = contract
         self._values = dict(contract.state)
-        wanted = {track.name for track in contract.outputs("video")}
-        for name in set(self._streams) - wanted:
-            self._streams.pop(name).close()
-        for name in wanted - set(self._streams):
-            self._streams[name] = VideoStream(name, self._on_shown)
+        self._tracks.use(contract)
 
     # Sessions ---------------------------------------------------------------------------------------------------------
 
@@ -241,8 +237,7 @@ class SessionEngine:
         """Nothing of a session may reach the next."""
         self.session = None
         self._values = dict(self.contract.state) if self.contract else {}
-        for stream in self._streams.values():
-            stream.clear()
+        self._tracks.clear()
 
     async def shutdown(self, grace: float = 1.0) -> None:
         """The service goes down: tell the clients, let the model clean up for at most `grace` seconds, close."""
@@ -260,8 +255,7 @@ class SessionEngine:
             await asyncio.wait(self._closing, timeout=1.0)
         if self._port is not None:
             self._port.close()
-        for stream in self._streams.values():
-            stream.close()
+        self._tracks.close()
 
     def _raise_unready(self, verb: str) -> None:
         if self.state is State.CREATED:
@@ -316,17 +310,16 @@ class SessionEngine:
         viewer.send(_error(code, message))
 
     def viewer_keyframe(self, viewer: Viewer, track: str) -> None:
-        if (stream := self._streams.get(track)) is not None:
+        if (stream := self._tracks.video.get(track)) is not None:
             stream.request_keyframe(viewer)
 
     def viewer_bitrate(self, viewer: Viewer, track: str, bitrate: int) -> None:
-        if (stream := self._streams.get(track)) is not None:
+        if (stream := self._tracks.video.get(track)) is not None:
             stream.set_bitrate(viewer, bitrate)
 
     def codecs_in_use(self, track: str) -> Iterable[Codec]:
         """The codecs that a track is being encoded in."""
-        stream = self._streams.get(track)
-        return () if stream is None else [Codec(name) for name in stream.stats().codecs]
+        return self._tracks.codecs_in_use(track)
 
     @property
     def viewers(self) -> int:
@@ -339,9 +332,7 @@ class SessionEngine:
     def _join(self, attendance: _Attendance) -> None:
         viewer = attendance.viewer
         self._disarm()
-        for track, (codec, sink) in viewer.video.items():
-            if (stream := self._streams.get(track)) is not None:
-                stream.subscribe(viewer, codec, sink)
+        self._tracks.subscribe(viewer)
         self._move(Event.VIEWER_JOINED)
         self._demand()
         self._send(ClientJoined(viewer.id, attendance.joined_at))
@@ -350,8 +341,7 @@ class SessionEngine:
             self._chores = self._loop.create_task(self._do_chores())
 
     def _leave(self, viewer: Viewer) -> None:
-        for stream in self._streams.values():
-            stream.unsubscribe(viewer)
+        self._tracks.unsubscribe(viewer)
         if self.state not in LIVE:
             return
         self._send(ClientLeft(viewer.id))
@@ -363,8 +353,7 @@ class SessionEngine:
 
     def _close_viewers(self) -> None:
         for attendance in list(self._here.values()):
-            for stream in self._streams.values():
-                stream.unsubscribe(attendance.viewer)
+            self._tracks.unsubscribe(attendance.viewer)
             self._close(attendance.viewer)
         self._here.clear()
 
@@ -432,7 +421,9 @@ class SessionEngine:
         self._forward(message)
 
     def _demand(self) -> None:
-        self._send(Demand(sum(bool(attendance.viewer.video) for attendance in self._here.values())))
+        self._send(
+            Demand(sum(bool(attendance.viewer.video or attendance.viewer.audio) for attendance in self._here.values()))
+        )
 
     def _on_shown(self, track: str, seq: int, applied: tuple[int, ...]) -> None:
         """On a stream's thread."""

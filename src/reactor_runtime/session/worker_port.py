@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from reactor_runtime.link import (
     Channel,
@@ -20,10 +20,11 @@ from reactor_runtime.link import (
     LinkMessage,
     Ring,
     RingReader,
+    Sound,
     decode,
     encode,
 )
-from reactor_runtime.media.stream import VideoStream
+from reactor_runtime.session.tracks import OutgoingTracks
 
 log = logging.getLogger("reactor.link")
 
@@ -40,13 +41,13 @@ class WorkerPort:
         sock: socket.socket,
         loop: asyncio.AbstractEventLoop,
         *,
-        streams: Mapping[str, VideoStream],
+        tracks: OutgoingTracks,
         session: Callable[[], str | None],
         on_message: Callable[[WorkerPort, LinkMessage], None],
         on_lost: Callable[[WorkerPort], None],
     ) -> None:
         self._loop = loop
-        self._streams = streams
+        self._tracks = tracks
         self._session = session
         self._on_message = on_message
         self._on_lost = on_lost
@@ -74,9 +75,11 @@ class WorkerPort:
     def _receive(self, message: LinkMessage, fds: list[int]) -> None:
         if isinstance(message, Frame):
             self._frame(message)
+        elif isinstance(message, Sound):
+            if message.session == self._session():
+                self._tracks.play(message)
         elif isinstance(message, Flushed):  # Here, or it would overtake the frames behind it.
-            for stream in list(self._streams.values()):
-                stream.flush()
+            self._tracks.flush()
         elif isinstance(message, Ring):
             self._rings = {**self._rings, message.ring: RingReader(fds.pop(), message.slots, message.slot_bytes)}
             for old in [ring for ring in self._rings if ring < message.ring - 1]:
@@ -87,11 +90,11 @@ class WorkerPort:
             os.close(fd)
 
     def _frame(self, frame: Frame) -> None:
-        ring, stream = self._rings.get(frame.ring), self._streams.get(frame.track)
-        if ring is None or stream is None or frame.session != self._session():
+        ring = self._rings.get(frame.ring)
+        if ring is None or frame.session != self._session():
             self.release(frame, False)
         else:
-            stream.submit(frame, ring.view(frame.slot), self.release)
+            self._tracks.submit(frame, ring.view(frame.slot), self.release)
 
     def _lost(self) -> None:
         self._post(self._on_lost, self)

@@ -1,5 +1,5 @@
 """How viewers are reached. `viewer` is the interface; `webrtc` implements it."""
 
-from reactor_runtime.transport.viewer import Offer, OfferedTrack, OfferRefused, Viewer, ViewerEvents
+from reactor_runtime.transport.viewer import Offer, OfferedTrack, OfferRefused, TrackPlan, Viewer, ViewerEvents
 
-__all__ = ["Offer", "OfferRefused", "OfferedTrack", "Viewer", "ViewerEvents"]
+__all__ = ["Offer", "OfferRefused", "OfferedTrack", "TrackPlan", "Viewer", "ViewerEvents"]

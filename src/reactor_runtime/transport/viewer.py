@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from reactor_runtime.media.encoder import Codec
+from reactor_runtime.media.sound import AudioSink
 from reactor_runtime.media.stream import PacketSink
 
 
@@ -32,6 +33,14 @@ class Offer:
     tracks: tuple[OfferedTrack, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TrackPlan:
+    """What a checked offer takes: the codec of each video track, and the names of the audio tracks."""
+
+    video: Mapping[str, Codec]
+    audio: tuple[str, ...] = ()
+
+
 class Viewer(Protocol):
     """One connected person. Called on the event loop's thread. Two are equal only if they are the same."""
 
@@ -43,6 +52,11 @@ class Viewer(Protocol):
     @property
     def video(self) -> Mapping[str, tuple[Codec, PacketSink]]:
         """For each video track that this viewer takes: the codec agreed, and where its packets go."""
+        ...
+
+    @property
+    def audio(self) -> Mapping[str, AudioSink]:
+        """For each audio track that this viewer takes: where its blocks go."""
         ...
 
     def send(self, text: str) -> None:

@@ -82,7 +82,9 @@ class Worker:
 
         self._stopping = asyncio.Event()
         outputs = max(1, len(contract.outputs("video")))
-        self._sink = RingSink(self._send, (max(1, contract.buffer_size) + IN_FLIGHT) * outputs)
+        # A picture that waits for its sound holds its slot for longer.
+        waiting = max(1, contract.buffer_size) + IN_FLIGHT * (2 if contract.outputs("audio") else 1)
+        self._sink = RingSink(self._send, waiting * outputs)
         self._driver = Driver(model, description, self._send, self._sink)
 
     async def _drive(self, contract: Contract) -> int:

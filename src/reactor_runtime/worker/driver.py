@@ -46,6 +46,8 @@ log = logging.getLogger("reactor.model")
 END_GRACE_S = 5.0
 """How long the author's async code may keep a session from ending before it is cancelled; again, before it is given
 up and the process with it."""
+DEFAULT_RATE = 48_000
+"""Hz, of an audio track that does not say."""
 CATCH_UP_S = 0.1
 """How long handlers that are slower than their commands come may keep the next step waiting."""
 MAX_WAITING = 10_000
@@ -77,6 +79,7 @@ class Driver:
             sink,
             Pacer(contract.fps, contract.buffer_size, description.fps),
             frozenset(track.name for track in contract.outputs("video")),
+            {track.name: track.rate or DEFAULT_RATE for track in contract.outputs("audio")},
         )
         self.connected = asyncio.Event()
         self.session: str | None = None

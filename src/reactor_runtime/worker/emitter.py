@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reactor_runtime.authoring import Bundle, FrameError
-from reactor_runtime.link import Flushed, Frame, FrameDone, Ring, RingWriter
+from reactor_runtime.link import Flushed, Frame, FrameDone, Ring, RingWriter, Sound
 from reactor_runtime.media.convert import Converter, layout_of
 from reactor_runtime.worker.pacing import Pacer
 
@@ -46,6 +46,10 @@ class FrameSink(Protocol):
 
         Raises `ValueError` for a picture that cannot be sent, and has then taken nothing.
         """
+        ...
+
+    def play(self, track: str, samples: npt.NDArray[np.int16], rate: int, stamp: Stamp) -> None:
+        """Take a piece of sound: int16 mono `(1, M)` at `rate` Hz, to be heard from `stamp.due` on. Never waits."""
         ...
 
     def flush(self) -> None:
@@ -127,6 +131,10 @@ class RingSink:
             )
         )
 
+    def play(self, track: str, samples: npt.NDArray[np.int16], rate: int, stamp: Stamp) -> None:
+        pcm = samples.astype("<i2", copy=False).tobytes()
+        self._send(Sound(track, int(stamp.due * 1e9), rate, 1, pcm, stamp.session))
+
     def flush(self) -> None:
         self._send(Flushed())
 
@@ -177,13 +185,17 @@ class RingSink:
 class Emitter:
     """Sends what the author emits, at the pace of what people see. Belongs to the model's loop.
 
-    While nobody takes media, nothing is converted and nothing is sent.
+    `video` names the video tracks, `audio` the audio tracks with their rates in Hz. While nobody takes media, nothing
+    is converted and nothing is sent.
     """
 
-    def __init__(self, sink: FrameSink, pacer: Pacer, video: frozenset[str]) -> None:
+    def __init__(
+        self, sink: FrameSink, pacer: Pacer, video: frozenset[str], audio: Mapping[str, int] | None = None
+    ) -> None:
         self._sink = sink
         self.pacer = pacer
         self._video = video
+        self._audio = audio or {}
         self.watched = False
         self.session: str | None = None
         self.step = 0
@@ -287,6 +299,8 @@ class Emitter:
         self._sink.reserve(len(bundles) * max(1, len(self._video)))
         for bundle, due in zip(bundles, self.pacer.schedule(now, len(bundles)), strict=True):
             for track, picture in bundle.items():
+                if (rate := self._audio.get(track)) is not None:
+                    self._sink.play(track, picture, rate, self._stamp(sent, due, now))
                 if track not in self._video:
                     continue
                 if not await self._room(flushes, drop=drop):
@@ -303,13 +317,16 @@ class Emitter:
 
     def _put(self, track: str, picture: npt.NDArray[np.uint8], due: float, now: float) -> None:
         seq = self._seq.get(track, -1) + 1
-        stamp = Stamp(seq, due, now, self.session or "", self.step, self.pacer.fps, tuple(self._claimed))
+        stamp = self._stamp(seq, due, now, tuple(self._claimed))
         try:
             self._sink.put(track, picture, stamp)
         except ValueError as error:
             raise FrameError(track, str(error)) from error
         self._seq[track] = seq
         self._claimed.clear()
+
+    def _stamp(self, seq: int, due: float, now: float, applied: tuple[int, ...] = ()) -> Stamp:
+        return Stamp(seq, due, now, self.session or "", self.step, self.pacer.fps, applied)
 
     async def until_next(self) -> None:
         """Wait until the next step should begin, just in time for what people will have seen by then.

@@ -11,8 +11,9 @@ from typing import Any
 import reactor_webrtc as rtc
 
 from reactor_runtime.media.encoder import Codec, EncodedPacket
+from reactor_runtime.media.sound import RATE, AudioSink
 from reactor_runtime.media.stream import PacketSink
-from reactor_runtime.transport.viewer import Offer, OfferRefused, ViewerEvents
+from reactor_runtime.transport.viewer import Offer, OfferRefused, TrackPlan, ViewerEvents
 from reactor_runtime.transport.webrtc.limits import MAX_MESSAGE_BYTES, MessageLimit
 from reactor_runtime.transport.webrtc.sdp import max_message_size, with_candidates
 
@@ -45,6 +46,16 @@ class _VideoSink:
             )
 
 
+class _AudioSink:
+    """Hands a track's blocks to libwebrtc, which encodes them for this viewer: Opus costs little."""
+
+    def __init__(self, track: Any) -> None:
+        self._track = track
+
+    def push(self, pcm: bytes, channels: int) -> None:
+        self._track.push_pcm(pcm, RATE, channels)
+
+
 class Peer:
     """A `Viewer` over WebRTC. Its methods belong to the event loop's thread; libwebrtc's callbacks hop to it."""
 
@@ -55,6 +66,7 @@ class Peer:
         self._pc: Any = None
         self._keep: list[Any] = []
         self._video: dict[str, tuple[Codec, PacketSink]] = {}
+        self._audio: dict[str, AudioSink] = {}
         self._channels: dict[str, Any] = {}
         self._queued: list[str] = []
         self._limit = MessageLimit()
@@ -80,11 +92,15 @@ class Peer:
         return self._video
 
     @property
+    def audio(self) -> Mapping[str, AudioSink]:
+        return self._audio
+
+    @property
     def closed(self) -> bool:
         return self._closed
 
     async def connect(
-        self, factory: rtc.PeerConnectionFactory, config: rtc.RtcConfiguration, offer: Offer, codecs: dict[str, Codec]
+        self, factory: rtc.PeerConnectionFactory, config: rtc.RtcConfiguration, offer: Offer, plan: TrackPlan
     ) -> str:
         """Apply an offer; returns the answer."""
         observer = rtc.PeerConnectionObserver()
@@ -102,8 +118,10 @@ class Peer:
             raise OfferRefused(f"the offer is not valid SDP: {error}") from error
         by_mid = {transceiver.mid(): transceiver for transceiver in await self._pc.transceivers()}
         mids = {track.name: track.mid for track in offer.tracks}
-        for name, codec in codecs.items():
+        for name, codec in plan.video.items():
             await self._add_video(factory, by_mid[mids[name]], name, codec)
+        for name in plan.audio:
+            await self._add_audio(factory, by_mid[mids[name]], name)
         await self._pc.set_bitrate(None, START_BITRATE, MAX_BITRATE)
         answer = await self._pc.create_answer()
         await self._pc.set_local_description(answer)
@@ -167,6 +185,7 @@ class Peer:
             with contextlib.suppress(Exception):
                 item.close()
         self._video.clear()
+        self._audio.clear()
         self._channels.clear()
         # Dropping the last reference closes the connection, and libwebrtc may wait for its own threads in there.
         doomed, self._pc, self._keep = [self._pc, *self._keep], None, []
@@ -192,6 +211,13 @@ class Peer:
         track.on_encoder_feedback(feedback)
         self._keep += [track, transceiver]
         self._video[name] = (codec, _VideoSink(track))
+
+    async def _add_audio(self, factory: rtc.PeerConnectionFactory, transceiver: Any, name: str) -> None:
+        track = factory.create_audio_track_with_local_source(f"{name}-{self._id}")
+        await transceiver.set_track(track)
+        await transceiver.set_direction(rtc.TransceiverDirection.SendOnly)
+        self._keep += [track, transceiver]
+        self._audio[name] = _AudioSink(track)
 
     def _post(self, call: Callable[..., object], *args: Any) -> None:
         """Run on the loop's thread, unless the loop is gone."""

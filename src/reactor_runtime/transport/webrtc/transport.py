@@ -10,7 +10,7 @@ import reactor_webrtc as rtc
 
 from reactor_runtime.contract import Track
 from reactor_runtime.media.encoder import Codec
-from reactor_runtime.transport.viewer import Offer, OfferRefused, ViewerEvents
+from reactor_runtime.transport.viewer import Offer, OfferRefused, TrackPlan, ViewerEvents
 from reactor_runtime.transport.webrtc.peer import Peer
 from reactor_runtime.transport.webrtc.sdp import choose_codec, sections
 
@@ -55,29 +55,36 @@ class WebRtcTransport:
         builder.with_receive_playout_delay(0.0, 0.0)
         self._factory = builder.build()
 
-    def check(self, offer: Offer, tracks: Iterable[Track]) -> dict[str, Codec]:
-        """The codec of each video track that the offer takes. Raises `OfferRefused` for what cannot be served."""
+    def check(self, offer: Offer, tracks: Iterable[Track]) -> TrackPlan:
+        """What the offer takes. Raises `OfferRefused` for what cannot be served."""
         found = sections(offer.sdp)
         if not any(section.kind in ("video", "audio", "application") for section in found):
             raise OfferRefused("the offer has no media and no data channel")
         by_mid = {section.mid: section for section in found}
         outputs = {track.name: track for track in tracks if track.direction == "out"}
         codecs: dict[str, Codec] = {}
+        audio: list[str] = []
         for wanted in offer.tracks:
             section = by_mid.get(wanted.mid)
-            if section is None or wanted.direction != "recvonly" or wanted.kind != "video":
+            if section is None or wanted.direction != "recvonly":
                 continue
-            if wanted.name not in outputs:
+            track = outputs.get(wanted.name)
+            if track is None:
                 raise OfferRefused(f"the model has no output track {wanted.name!r}; it has {sorted(outputs)}")
+            if not track.kind == wanted.kind == section.kind:
+                raise OfferRefused(f"track {wanted.name!r} is {track.kind}, and section {wanted.mid} {section.kind}")
+            if track.kind == "audio":
+                audio.append(wanted.name)
+                continue
             codec = choose_codec(section.codecs, self._settings.codecs, self._codecs_in_use(wanted.name))
             if codec is None:
                 ours = ", ".join(codec.value for codec in self._settings.codecs)
                 theirs = ", ".join(sorted(section.codecs)) or "none"
                 raise OfferRefused(f"no codec in common for {wanted.name!r}: the offer has {theirs}; we have {ours}")
             codecs[wanted.name] = codec
-        return codecs
+        return TrackPlan(codecs, tuple(audio))
 
-    async def answer(self, connection: int, offer: Offer, codecs: dict[str, Codec]) -> tuple[Peer, str]:
+    async def answer(self, connection: int, offer: Offer, plan: TrackPlan) -> tuple[Peer, str]:
         """Make the peer for a checked offer; returns it with the SDP answer, this machine's candidates inside."""
         s = self._settings
         config = rtc.RtcConfiguration(
@@ -89,7 +96,7 @@ class WebRtcTransport:
         )
         peer = Peer(connection, asyncio.get_running_loop(), self._events)
         try:
-            return peer, await peer.connect(self._factory, config, offer, codecs)
+            return peer, await peer.connect(self._factory, config, offer, plan)
         except BaseException:
             await peer.close()
             raise

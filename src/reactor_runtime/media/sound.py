@@ -1,0 +1,184 @@
+"""One outgoing audio track: resampled to what WebRTC carries, and paced to every listener in steady 10 ms blocks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Protocol
+
+import av
+from av.audio.frame import AudioFrame
+
+from reactor_runtime.link import Sound
+
+log = logging.getLogger("reactor.media")
+
+RATE = 48_000
+"""Hz; the rate of Opus in RTP (RFC 7587 §4.1)."""
+BLOCK_S = 0.01
+"""Seconds; libwebrtc takes audio in blocks of exactly this length and ignores any other."""
+BLOCK = int(RATE * BLOCK_S)
+MAX_QUEUED_S = 5.0
+"""What may wait to be played; beyond it the oldest goes."""
+RESYNC_S = 0.06
+"""Sound that would be heard this much before or after the picture it was emitted with is moved to it."""
+
+
+class AudioSink(Protocol):
+    """Who takes a track's blocks. Called on the track's thread; must not block."""
+
+    def push(self, pcm: bytes, channels: int) -> None:
+        """`BLOCK` samples of interleaved little-endian int16 for each channel, at `RATE`."""
+        ...
+
+
+class AudioStream:
+    """The stream of one audio track, on a thread of its own. All public methods are safe from any thread.
+
+    Each piece has the time at which it is to be heard; contiguous pieces play without a seam, and after a gap the next
+    piece begins at its own time. The thread sleeps while nothing waits.
+    """
+
+    def __init__(self, track: str, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self.track = track
+        self._clock = clock
+        self._cond = threading.Condition()
+        self._queue: deque[Sound] = deque()
+        self._queued_s = 0.0
+        self._sinks: dict[Hashable, AudioSink] = {}
+        self._epoch = 0
+        self._closing = False
+        self._pcm = bytearray()
+        self._channels = 1
+        self._next_ns: int | None = None
+        self._resampler: tuple[tuple[int, int], av.AudioResampler] | None = None
+        self._thread = threading.Thread(target=self._run, name=f"sound-{track}", daemon=True)
+        self._thread.start()
+
+    def submit(self, sound: Sound) -> None:
+        """Queue a piece. At most `MAX_QUEUED_S` wait; beyond that the oldest are dropped."""
+        with self._cond:
+            self._queue.append(sound)
+            self._queued_s += _seconds(sound)
+            while self._queued_s > MAX_QUEUED_S and len(self._queue) > 1:
+                self._queued_s -= _seconds(self._queue.popleft())
+            self._cond.notify()
+
+    def subscribe(self, key: Hashable, sink: AudioSink) -> None:
+        """Begin to play to a viewer."""
+        with self._cond:
+            self._sinks[key] = sink
+
+    def unsubscribe(self, key: Hashable) -> None:
+        """Stop playing to a viewer."""
+        with self._cond:
+            self._sinks.pop(key, None)
+
+    def clear(self) -> None:
+        """Drop all that waits: a flush, or the end of a session."""
+        with self._cond:
+            self._epoch += 1
+            self._queue.clear()
+            self._queued_s = 0.0
+            self._cond.notify()
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._cond:
+            self._closing = True
+            self._cond.notify()
+        self._thread.join(timeout=2)
+
+    def _run(self) -> None:
+        epoch = 0
+        while True:
+            with self._cond:
+                while True:
+                    if self._closing:
+                        return
+                    if epoch != self._epoch:
+                        epoch = self._epoch
+                        self._pcm.clear()
+                        self._next_ns = None
+                    if self._queue or len(self._pcm) >= self._block_bytes:
+                        break
+                    self._cond.wait()
+                pieces = list(self._queue)
+                self._queue.clear()
+                self._queued_s = 0.0
+            try:
+                for piece in pieces:
+                    self._take(piece)
+                self._play()
+            except Exception:
+                log.exception("track %s: sound could not be played", self.track)
+                self._pcm.clear()
+
+    @property
+    def _block_bytes(self) -> int:
+        return BLOCK * 2 * self._channels
+
+    def _take(self, sound: Sound) -> None:
+        """Append a piece, resampled, at its time."""
+        if sound.channels != self._channels:
+            self._pcm.clear()
+            self._channels, self._next_ns = sound.channels, None
+        pcm = self._resample(sound)
+        if self._next_ns is None:
+            self._next_ns = sound.due_ns
+        frame_bytes = 2 * self._channels
+        ends_ns = self._next_ns + len(self._pcm) // frame_bytes * 1_000_000_000 // RATE
+        off_s = (sound.due_ns - ends_ns) / 1e9
+        if off_s > RESYNC_S:
+            self._pcm += bytes(round(off_s * RATE) * frame_bytes)
+        elif off_s < -RESYNC_S:
+            surplus = round(-off_s * RATE) * frame_bytes
+            del self._pcm[max(0, len(self._pcm) - surplus) :]
+        self._pcm += pcm
+
+    def _play(self) -> None:
+        """Send one block when its time has come."""
+        if len(self._pcm) < self._block_bytes or self._next_ns is None:
+            return
+        now = self._clock()
+        if self._next_ns > now:
+            with self._cond:
+                self._cond.wait((self._next_ns - now) / 1e9)
+            if self._clock() < self._next_ns:
+                return  # Woken by something new: it is taken first.
+        elif now - self._next_ns > RESYNC_S * 1e9:
+            self._next_ns = now  # Nothing came for a while: this is heard from now on.
+        block = bytes(self._pcm[: self._block_bytes])
+        del self._pcm[: self._block_bytes]
+        self._next_ns += int(BLOCK_S * 1e9)
+        with self._cond:
+            sinks = list(self._sinks.values())
+        for sink in sinks:
+            try:
+                sink.push(block, self._channels)
+            except Exception:
+                log.exception("track %s: a listener could not be reached", self.track)
+
+    def _resample(self, sound: Sound) -> bytes:
+        if sound.rate == RATE:
+            return sound.pcm
+        layout = "stereo" if sound.channels == 2 else "mono"
+        key = (sound.rate, sound.channels)
+        if self._resampler is None or self._resampler[0] != key:
+            self._resampler = (key, av.AudioResampler(format="s16", layout=layout, rate=RATE))
+        frame = AudioFrame(format="s16", layout=layout, samples=len(sound.pcm) // (2 * sound.channels))
+        frame.sample_rate = sound.rate
+        plane = bytearray(frame.planes[0].buffer_size)
+        plane[: len(sound.pcm)] = sound.pcm
+        frame.planes[0].update(bytes(plane))
+        out = bytearray()
+        for resampled in self._resampler[1].resample(frame):
+            out += bytes(resampled.planes[0])[: resampled.samples * 2 * sound.channels]
+        return bytes(out)
+
+
+def _seconds(sound: Sound) -> float:
+    return len(sound.pcm) / (2 * sound.channels * sound.rate)

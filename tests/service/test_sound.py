@@ -1,0 +1,79 @@
+"""Sound: at the model's own rate, heard at its pitch, and with the picture that it was emitted with."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from statistics import median
+
+import pytest
+
+from tests.service.conftest import Serve, Watch, Write
+from tests.service.service import Service
+
+PIPS = """
+    import numpy as np
+    from reactor_runtime.interface import Audio, InputField, InputState, Output, ReactorPipeline, Video
+
+    RATE, FPS = 16_000, 25
+
+    class Mono16k(Audio):
+        sample_rate = RATE
+
+    class Pip(Output):
+        picture: Video
+        sound: Mono16k
+
+    class State(InputState):
+        pitch: int = InputField(default=600, ge=100, le=2000)
+
+    class Model(ReactorPipeline):
+        '''Half a second of light and tone, half a second of neither.'''
+        state: State
+        fps = FPS
+
+        def inference(self):
+            n, samples = 0, RATE // FPS
+            while True:
+                on = n % FPS < FPS // 2
+                t = np.arange(n * samples, (n + 1) * samples) / RATE
+                tone = 12_000 * np.sin(2 * np.pi * self.state.pitch * t) * on
+                yield Pip(picture=np.full((120, 160, 3), 220 * on, np.uint8), sound=tone.astype(np.int16)[np.newaxis])
+                n += 1
+"""
+LOUD, BRIGHT = 3000, 100
+
+
+@pytest.fixture
+def pips(workspace: Write, serve: Serve) -> Service:
+    service = serve(workspace(PIPS))
+    service.ready()
+    return service
+
+
+def test_sound_of_another_rate_is_heard_at_its_pitch(pips: Service, watch: Watch) -> None:
+    viewer = watch(pips).watch()
+    viewer.wait(lambda: sum(s.level > LOUD and abs(s.pitch - 600) <= 20 for s in viewer.sounds) > 20, "600 Hz")
+    viewer.command("set_pitch", {"pitch": 1000})
+    viewer.wait(lambda: sum(s.level > LOUD and abs(s.pitch - 1000) <= 20 for s in viewer.sounds) > 20, "1000 Hz")
+
+
+def test_sound_and_picture_come_together(pips: Service, watch: Watch) -> None:
+    """A tenth of a second is what a busy machine is allowed here; the figure itself is measured elsewhere."""
+    viewer = watch(pips).watch()
+
+    def onsets() -> tuple[list[float], list[float]]:
+        seen = [b.at for a, b in pairwise(viewer.frames) if a.luma < BRIGHT <= b.luma]
+        # Silence is not told of, so a tone begins where it is loud after a pause as well.
+        heard = [b.at for a, b in pairwise(viewer.sounds) if b.level > LOUD and (a.level < LOUD or b.at - a.at > 0.2)]
+        return seen, heard
+
+    viewer.wait(lambda: min(map(len, onsets())) >= 5, "five pips")
+    seen, heard = onsets()
+    offsets = [min((tone - light for tone in heard), key=abs) for light in seen[1:-1]]
+    assert abs(median(offsets)) < 0.1, offsets
+
+
+def test_a_viewer_who_joins_later_hears_it_too(pips: Service, watch: Watch) -> None:
+    watch(pips).watch()
+    late = watch(pips).watch(start=False)
+    late.wait(lambda: sum(s.level > LOUD for s in late.sounds) > 20, "a tone")

@@ -1,0 +1,118 @@
+"""An audio track's blocks: of the right length, at the right time, without a seam."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from reactor_runtime.link import Sound
+from reactor_runtime.media.sound import BLOCK, RATE, AudioStream
+
+DEADLINE_S = 10.0
+
+
+class Ear:
+    """Takes blocks and remembers when they came."""
+
+    def __init__(self) -> None:
+        self.blocks: list[tuple[float, bytes, int]] = []
+        self.news = threading.Condition()
+
+    def push(self, pcm: bytes, channels: int) -> None:
+        with self.news:
+            self.blocks.append((time.monotonic(), pcm, channels))
+            self.news.notify_all()
+
+    def wait(self, count: int) -> None:
+        with self.news:
+            assert self.news.wait_for(lambda: len(self.blocks) >= count, DEADLINE_S), len(self.blocks)
+
+    @property
+    def samples(self) -> np.ndarray:
+        return np.frombuffer(b"".join(pcm for _, pcm, _ in self.blocks), "<i2")
+
+
+@pytest.fixture
+def stream() -> Iterator[AudioStream]:
+    stream = AudioStream("voice")
+    yield stream
+    stream.close()
+
+
+def piece(samples: np.ndarray, *, due: float = 0.0, rate: int = RATE, channels: int = 1) -> Sound:
+    at = time.monotonic_ns() + round(due * 1e9)
+    return Sound("voice", at, rate, channels, samples.astype("<i2").tobytes(), "session")
+
+
+def test_pieces_of_any_length_come_as_blocks_without_a_seam(stream: AudioStream) -> None:
+    ear = Ear()
+    stream.subscribe("viewer", ear)
+    ramp = np.arange(3200)
+    for start in range(0, 3200, 800):
+        stream.submit(piece(ramp[start : start + 800], due=start / RATE))
+    ear.wait(3200 // BLOCK)
+    assert all(len(pcm) == BLOCK * 2 and channels == 1 for _, pcm, channels in ear.blocks)
+    assert np.array_equal(ear.samples, ramp[: len(ear.samples)])
+
+
+def test_sound_is_played_when_it_is_due_and_at_its_own_speed(stream: AudioStream) -> None:
+    ear = Ear()
+    stream.subscribe("viewer", ear)
+    began = time.monotonic()
+    stream.submit(piece(np.zeros(RATE // 5), due=0.1))
+    ear.wait(20)
+    assert ear.blocks[0][0] - began >= 0.1
+    assert ear.blocks[19][0] - ear.blocks[0][0] >= 0.18
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16_000, 1), (24_000, 2), (44_100, 1)])
+def test_any_rate_is_resampled_and_keeps_its_pitch(stream: AudioStream, rate: int, channels: int) -> None:
+    ear = Ear()
+    stream.subscribe("viewer", ear)
+    tone = 10_000 * np.sin(2 * np.pi * 440 * np.arange(rate // 2) / rate)
+    for k, part in enumerate(np.array_split(tone, 12)):
+        stream.submit(piece(np.repeat(part, channels), due=k * 0.5 / 12, rate=rate, channels=channels))
+    ear.wait(40)
+    heard = ear.samples[::channels][: 40 * BLOCK]
+    assert abs(int(np.abs(np.fft.rfft(heard * np.hanning(len(heard)), RATE)).argmax()) - 440) <= 3
+
+
+def test_a_gap_is_silence_and_what_follows_comes_at_its_own_time(stream: AudioStream) -> None:
+    ear = Ear()
+    stream.subscribe("viewer", ear)
+    stream.submit(piece(np.full(BLOCK, 5000)))
+    stream.submit(piece(np.full(BLOCK, 7000), due=0.3))
+    ear.wait(31)
+    samples = ear.samples
+    assert (samples[:BLOCK] == 5000).all()
+    first = int((samples == 7000).argmax())
+    assert not samples[BLOCK:first].any()
+    assert abs(first / RATE - 0.3) < 0.02
+
+
+def test_nothing_that_waited_is_heard_after_it_was_cleared(stream: AudioStream) -> None:
+    ear = Ear()
+    stream.subscribe("viewer", ear)
+    stream.submit(piece(np.full(RATE, 5000)))
+    ear.wait(3)
+    stream.clear()
+    stream.submit(piece(np.full(10 * BLOCK, 7000)))
+    with ear.news:
+        assert ear.news.wait_for(lambda: (ear.samples == 7000).sum() >= 9 * BLOCK, DEADLINE_S)
+    assert (ear.samples == 5000).sum() < RATE // 2
+
+
+def test_a_listener_that_fails_costs_the_others_nothing(stream: AudioStream) -> None:
+    class Deaf:
+        def push(self, pcm: bytes, channels: int) -> None:
+            raise RuntimeError("gone")
+
+    ear = Ear()
+    stream.subscribe("deaf", Deaf())
+    stream.subscribe("viewer", ear)
+    stream.submit(piece(np.zeros(20 * BLOCK)))
+    ear.wait(20)
