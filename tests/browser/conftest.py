@@ -28,6 +28,9 @@ async def browser() -> AsyncIterator[Browser]:
         "--disable-sync",
         "--no-first-run",
         "--disable-gpu",
+        # A camera that shows a clock face, and whoever asks for it may have it.
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
     ]
     if os.geteuid() == 0:
         arguments.append("--no-sandbox")

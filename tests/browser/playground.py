@@ -34,6 +34,7 @@ class Tab:
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.video = page.locator("video[data-track]")
         self.exceptions: list[str] = []
         self.errors: list[str] = []
         self.hosts: set[str] = set()
@@ -67,15 +68,15 @@ class Tab:
         return await eventually(mean, lambda mean: low <= mean <= high, f"the mean luminance is in {low} … {high}")
 
     async def size(self) -> list[int]:
-        return await self.page.locator("video").evaluate("video => [video.videoWidth, video.videoHeight]")
+        return await self.video.evaluate("video => [video.videoWidth, video.videoHeight]")
 
     async def track_id(self) -> str:
         """Another connection has another one."""
-        return await self.page.locator("video").evaluate("video => video.srcObject.getVideoTracks()[0].id")
+        return await self.video.evaluate("video => video.srcObject.getVideoTracks()[0].id")
 
     async def _grab(self) -> list[float]:
         """The luminance of the picture at a few points, row by row."""
-        return await self.page.locator("video").evaluate(GRAB)
+        return await self.video.evaluate(GRAB)
 
     # The controls
 

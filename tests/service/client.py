@@ -50,6 +50,8 @@ class Connection:
         self._keep: list[Any] = []
         self._last: Any = None
         self._sound = np.empty(0, np.int16)
+        self._camera: Any = None
+        self._publishing: asyncio.Task[None] | None = None
 
     async def connect(self, address: str, start: bool) -> int:
         """Offer to the session, begun here if `start` and there is none; returns the connection id."""
@@ -66,10 +68,14 @@ class Connection:
             "state", number=self.number, state=str(state).rsplit(".", 1)[-1]
         )
         peer = self._peer = self._factory.create_peer_connection(rtc.RtcConfiguration(frame_metadata=False), observer)
-        tracks = [track for track in session["capabilities"]["tracks"] if track["direction"] == "recvonly"]
+        tracks = session["capabilities"]["tracks"]
         for track in tracks:
             kind = rtc.MediaKind.Video if track["kind"] == "video" else rtc.MediaKind.Audio
-            peer.add_transceiver(kind, rtc.TransceiverDirection.RecvOnly)
+            if track["direction"] == "recvonly":
+                peer.add_transceiver(kind, rtc.TransceiverDirection.RecvOnly)
+            else:
+                self._camera = self._factory.create_video_track(track["name"])
+                await peer.add_transceiver(kind, rtc.TransceiverDirection.SendOnly).set_track(self._camera)
         self._channel = peer.create_data_channel("data")
         self._channel.on_open(lambda: say("open", number=self.number))
         self._channel.on_close(lambda: say("closed", number=self.number))
@@ -84,6 +90,18 @@ class Connection:
             pass
         await peer.set_remote_description(rtc.SessionDescription("answer", answer["sdp_answer"]))
         return connection
+
+    async def publish(self, colour: list[int], size: list[int]) -> None:
+        """Send pictures of one colour (red, green, blue), 20 a second, until the connection is closed."""
+        self._colour, self._size = bytes([*reversed(colour), 255]), size
+        if self._publishing is None:
+            self._publishing = asyncio.ensure_future(self._publish())
+
+    async def _publish(self) -> None:
+        while True:
+            width, height = self._size
+            self._camera.push_video_frame(self._colour * (width * height), width, height)
+            await asyncio.sleep(0.05)
 
     def send(self, data: bytes) -> None:
         self._channel.send(data, False)
@@ -101,6 +119,8 @@ class Connection:
         return sent
 
     def close(self) -> None:
+        if self._publishing is not None:
+            self._publishing.cancel()
         if self._channel is not None:
             self._channel.close()
         self._channel = self._peer = None
@@ -156,6 +176,8 @@ class Client:
                 return {"number": self._number, "connection": connection}
             case "close":
                 self._drop()
+            case "publish":
+                await self._there().publish(order["colour"], order["size"])
             case "send":
                 self._there().send(order["text"].encode())
             case "flood":

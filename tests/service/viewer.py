@@ -85,6 +85,10 @@ class Viewer:
     def disconnect(self) -> None:
         self._order("close")
 
+    def publish(self, colour: tuple[int, int, int], size: tuple[int, int] = (320, 240)) -> None:
+        """Send pictures of one colour to the model's input track."""
+        self._order("publish", colour=colour, size=size)
+
     def send(self, text: str) -> None:
         self._order("send", text=text)
 

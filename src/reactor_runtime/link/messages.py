@@ -36,7 +36,7 @@ class Status(Message, frozen=True):
 
 
 class Ring(Message, frozen=True):
-    """A ring of frame slots is open; its file descriptor travels with this message."""
+    """A ring of slots is open, the worker's for frames or the edge's for pictures; its descriptor travels with this."""
 
     ring: int
     slots: int
@@ -108,6 +108,13 @@ class Flushed(Message, frozen=True):
     """Frames of all tracks that are not shown yet are obsolete."""
 
 
+class PictureDone(Message, frozen=True):
+    """The slot of a published picture may be written again."""
+
+    ring: int
+    slot: int
+
+
 class SessionClosed(Message, frozen=True):
     """The model has finished its side of a session: generator closed, hooks run, state gone."""
 
@@ -158,6 +165,21 @@ class CommandCall(Message, frozen=True):
     args: dict[str, Any]
 
 
+class Picture(Message, frozen=True):
+    """A viewer's picture lies in a slot of an edge's ring, as BGRA; the slot comes back with `PictureDone`.
+
+    `pts` is in seconds of the monotonic clock.
+    """
+
+    track: str
+    ring: int
+    slot: int
+    width: int
+    height: int
+    pts: float
+    session: str
+
+
 class FrameDone(Message, frozen=True):
     """The slot may be written again."""
 
@@ -166,8 +188,9 @@ class FrameDone(Message, frozen=True):
     shown: bool
 
 
-FromWorker = Status | Ring | Frame | Sound | CommandDone | ModelSaid | StateChanged | Fault | Flushed | SessionClosed
-FromEdge = SessionStart | SessionEnd | ClientJoined | ClientLeft | Demand | CommandCall | FrameDone
+_Media = Ring | Frame | Sound | Flushed | PictureDone
+FromWorker = Status | _Media | CommandDone | ModelSaid | StateChanged | Fault | SessionClosed
+FromEdge = SessionStart | SessionEnd | ClientJoined | ClientLeft | Demand | CommandCall | FrameDone | Ring | Picture
 LinkMessage = FromWorker | FromEdge
 
 _encoder = msgspec.msgpack.Encoder()

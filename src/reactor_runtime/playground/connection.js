@@ -21,6 +21,7 @@ export class Connection extends EventTarget {
   constructor() {
     super();
     this.peer = null;
+    this.inputs = []; // {name, sender} of each video track that the model takes
     this.lastHeard = null;
     this.disconnectedSince = null;
   }
@@ -39,8 +40,11 @@ export class Connection extends EventTarget {
     const routes = signalling(descriptor.session_id, signal);
     const [iceServers, id] = await Promise.all([routes.iceServers(), routes.connect()]);
     const peer = (this.peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" }));
-    const tracks = (descriptor.capabilities?.tracks ?? []).filter((track) => track.direction === "recvonly");
-    const offered = tracks.map((track) => ({ track, transceiver: peer.addTransceiver(track.kind, { direction: "recvonly" }) }));
+    const tracks = descriptor.capabilities?.tracks ?? [];
+    const outputs = tracks.filter((track) => track.direction === "recvonly");
+    const inputs = tracks.filter((track) => track.direction === "sendonly" && track.kind === "video");
+    const offered = [...outputs, ...inputs].map((track) => ({ track, transceiver: peer.addTransceiver(track.kind, { direction: track.direction }) }));
+    this.inputs = offered.filter(({ track }) => track.direction === "sendonly").map(({ track, transceiver }) => ({ name: track.name, sender: transceiver.sender }));
 
     peer.addEventListener("track", ({ track, transceiver, receiver }) => {
       const known = offered.find((item) => item.transceiver === transceiver)?.track;
@@ -57,7 +61,7 @@ export class Connection extends EventTarget {
       mid: transceiver.mid,
       name: track.name,
       kind: track.kind,
-      direction: "recvonly",
+      direction: track.direction,
     }));
     await routes.offer(id, peer.localDescription.sdp, mapping);
     trickle.start();

@@ -45,15 +45,17 @@ export class Controls {
   #root;
   #send;
   #backlog;
+  #lead;
   #cards = new Map();
   #state = {};
   #shown = "";
 
-  /** `send(command, args)` returns false when there is no connection; `backlog()` is how many bytes wait to leave. */
-  constructor(root, { send, backlog }) {
+  /** `send(command, args)` returns false when there is no connection; `backlog()` is how many bytes wait to leave; `lead` stands above the commands. */
+  constructor(root, { send, backlog, lead }) {
     this.#root = root;
     this.#send = send;
     this.#backlog = backlog;
+    this.#lead = lead;
     this.showLoading();
   }
 
@@ -73,10 +75,11 @@ export class Controls {
     this.#cards.clear();
     const setters = model.commands.filter((command) => command.setter).map((command) => this.#setterCard(command));
     const actions = model.commands.filter((command) => !command.setter).map((command) => this.#actionCard(command));
-    const inputs = model.tracks.filter((track) => track.direction === "in").map((track) => track.name);
+    const inputs = model.tracks.filter((track) => track.direction === "in" && track.kind !== "video").map((track) => track.name);
     this.#root.replaceChildren(
       ...[
         model.description && h("p", { class: "about" }, model.description),
+        this.#lead,
         setters.length && section("Parameters", "group group-joined", setters),
         actions.length && section("Actions", "group", actions),
         !model.commands.length && h("p", { class: "empty" }, "This model takes no commands. Sit back and watch."),

@@ -1,5 +1,6 @@
 /** The playground: joins the session, shows what the model makes, and lets the person steer it. */
 
+import { Cameras } from "./camera.js";
 import { Controls } from "./controls.js";
 import { byId, setIcon, setText } from "./dom.js";
 import { Log } from "./log.js";
@@ -23,31 +24,47 @@ const receiptLine = new ReceiptLine({
   status: byId("receipt-status"),
   facts: byId("receipt-facts"),
 });
+const cameras = new Cameras();
 const controls = new Controls(byId("commands"), {
   send(command, args) {
     if (!session.connection?.ready) return false;
     return session.command(receipts.open(command, args).id, command, args);
   },
   backlog: () => session.connection?.backlog ?? 0,
+  lead: cameras.element,
 });
+const HINT_AFTER = 800; // a model that needs no camera has shown something by then
 let viewers = 0;
 let left = false;
+let status = {};
+let hinting = 0;
 
-session.addEventListener("status", ({ detail: status }) => {
+session.addEventListener("status", ({ detail }) => {
+  status = detail;
   byId("connection").dataset.state = status.connection;
   byId("connection").dataset.busy = String(status.busy);
   setText(byId("connection-text"), status.label);
   overlay.show(status);
+  clearTimeout(hinting);
+  hinting = setTimeout(showHint, HINT_AFTER);
   left = status.connection === "ended" || (status.connection === "failed" && !status.joined);
   setText(byId("leave").querySelector("span"), left ? "Join" : "Leave");
   setIcon(byId("leave"), left ? "play" : "door");
   byId("stop").disabled = status.connection !== "connected";
   if (status.connection === "ended") banner.hide();
+  if (left) cameras.stop();
 });
+
+function showHint() {
+  if (status.waiting) overlay.show({ ...status, ...cameras.hint });
+}
+
+cameras.addEventListener("change", showHint);
 
 session.addEventListener("connection", ({ detail: connection }) => {
   stats.watch(connection?.peer ?? null);
   controls.setOffline(!connection);
+  cameras.attach(connection?.inputs ?? []);
 });
 
 session.addEventListener("schema", ({ detail: openapi }) => {
@@ -57,6 +74,7 @@ session.addEventListener("schema", ({ detail: openapi }) => {
     document.title = `${model.title} · Reactor`;
   }
   stage.prepare(model.tracks.filter((track) => track.kind === "video" && track.direction === "out").map((track) => track.name));
+  cameras.prepare(model.tracks.filter((track) => track.kind === "video" && track.direction === "in").map((track) => track.name));
   controls.render(model);
   log.expect(model.messages);
 });

@@ -12,6 +12,7 @@ const RECOVERY_CAP = 15 * 60_000;
 const SILENCE = 2_000; // the server sends statistics every second
 const LOST_AFTER = 8_000;
 
+const AWAITS_FRAME = "Waiting for first frame";
 const KEEPS_STOPPING = ["The model keeps stopping", `It failed ${CRASHES_ALLOWED} times in a row. Fix the model, or try once more.`];
 
 /** Retrying will not help; the person must do something. */
@@ -35,7 +36,7 @@ function progressOf(detail) {
  * Events:
  *   `status`   {connection, label, headline, detail, busy, action, verbatim, joined}: what to tell; no headline, no overlay.
  *              `connection` is connecting | connected | reconnecting | ended | failed; `action` is {label, run};
- *              `verbatim` says that `detail` is an error as the program gave it.
+ *              `verbatim` says that `detail` is an error as the program gave it, `waiting` that only a frame is missing.
  *   `connection` the `Connection` in use, or null;   `schema` the OpenAPI document;
  *   `track`, `message`: passed on from the connection;   `crash` {code, message, exception, attempt, allowed};   `recovered`.
  */
@@ -224,7 +225,7 @@ export class Session extends EventTarget {
   #awaitFrame() {
     if (!this.#hasVideo) return this.#streaming();
     this.#waitingForFrame = true;
-    this.#say("connected", "Connected", "Waiting for first frame", "", { busy: true });
+    this.#say("connected", "Connected", AWAITS_FRAME, "", { busy: true });
   }
 
   #receive(message, signal) {
@@ -278,7 +279,7 @@ export class Session extends EventTarget {
           if (!answer || answer.retryAfter) continue;
           this.#modelUp = true;
           this.#framesCountFrom = Math.max(this.#framesCountFrom, performance.now());
-          say("Waiting for first frame", "");
+          say(AWAITS_FRAME, "");
         } else if (health.state === "WAITING" || health.state === "STREAMING") {
           this.#modelUp = true;
           if (this.#lastFrame > this.#framesCountFrom || !this.#hasVideo) return this.#streaming();
@@ -329,7 +330,8 @@ export class Session extends EventTarget {
   }
 
   #say(connection, label, headline = "", detail = "", { busy = false, action = null, verbatim = false } = {}) {
-    this.#emit("status", { connection, label, headline, detail, busy, action, verbatim, joined: this.joined });
+    const waiting = headline === AWAITS_FRAME;
+    this.#emit("status", { connection, label, headline, detail, busy, action, verbatim, waiting, joined: this.joined });
   }
 
   #emit(type, detail) {

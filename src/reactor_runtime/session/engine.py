@@ -8,7 +8,7 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from reactor_runtime.link import (
     CommandDone,
     Demand,
     Fault,
+    FromEdge,
     LinkMessage,
     ModelSaid,
     SessionClosed,
@@ -29,6 +30,7 @@ from reactor_runtime.link import (
 )
 from reactor_runtime.media.encoder import Codec
 from reactor_runtime.session.commands import CommandDesk
+from reactor_runtime.session.incoming import IncomingTracks
 from reactor_runtime.session.machine import LIVE, Event, State, after
 from reactor_runtime.session.statistics import Statistics
 from reactor_runtime.session.tracks import OutgoingTracks
@@ -87,6 +89,7 @@ class SessionEngine:
         self._orphan_timeout = orphan_timeout
         self._on_end = on_end
         self._tracks = OutgoingTracks(self._on_shown)
+        self._incoming = IncomingTracks(self._forward)
         self._port: WorkerPort | None = None
         self._here: dict[int, _Attendance] = {}
         self._desk = CommandDesk(self._forward, lambda client: self._viewer(client))
@@ -115,6 +118,7 @@ class SessionEngine:
             sock,
             self._loop,
             tracks=self._tracks,
+            incoming=self._incoming,
             session=lambda: self.session,
             on_message=self._worker_said,
             on_lost=self._worker_lost,
@@ -159,6 +163,7 @@ class SessionEngine:
                 self._arm(self._orphan_timeout, "the session was not started again")
             if status.session is not None:  # This edge is new and the session is not: somebody will come back to it.
                 self.session = status.session
+                self._incoming.begin(self.session)
                 self._move(Event.ADOPTED)
                 self._arm(self._orphan_timeout, "nobody came back")
                 self._demand()
@@ -194,6 +199,7 @@ class SessionEngine:
         self.contract = contract
         self._values = dict(contract.state)
         self._tracks.use(contract)
+        self._incoming.use(contract)
 
     # Sessions ---------------------------------------------------------------------------------------------------------
 
@@ -207,6 +213,7 @@ class SessionEngine:
         self._cleaned.clear()
         self._move(Event.START)
         self._send(SessionStart(self.session))
+        self._incoming.begin(self.session)
         self._arm(self._orphan_timeout, "nobody came")
         for attendance in list(self._here.values()):  # They watched when the model died, and waited for this.
             self._join(attendance)
@@ -238,6 +245,7 @@ class SessionEngine:
         self.session = None
         self._values = dict(self.contract.state) if self.contract else {}
         self._tracks.clear()
+        self._incoming.begin(None)
 
     async def shutdown(self, grace: float = 1.0) -> None:
         """The service goes down: tell the clients, let the model clean up for at most `grace` seconds, close."""
@@ -309,6 +317,10 @@ class SessionEngine:
     def viewer_refused(self, viewer: Viewer, code: str, message: str) -> None:
         viewer.send(_error(code, message))
 
+    def viewer_picture(self, viewer: Viewer, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:
+        """On the transport's thread."""
+        self._incoming.push(viewer, track, bgra, width, height, pts)
+
     def viewer_keyframe(self, viewer: Viewer, track: str) -> None:
         if (stream := self._tracks.video.get(track)) is not None:
             stream.request_keyframe(viewer)
@@ -342,6 +354,7 @@ class SessionEngine:
 
     def _leave(self, viewer: Viewer) -> None:
         self._tracks.unsubscribe(viewer)
+        self._incoming.leave(viewer)
         if self.state not in LIVE:
             return
         self._send(ClientLeft(viewer.id))
@@ -414,8 +427,9 @@ class SessionEngine:
 
     # Small parts ------------------------------------------------------------------------------------------------------
 
-    def _forward(self, message: Any) -> bool:
-        return self._port is not None and self._port.send(message)
+    def _forward(self, message: FromEdge, fds: Sequence[int] = ()) -> bool:
+        port = self._port
+        return port is not None and port.send(message, fds)
 
     def _send(self, message: Any) -> None:
         self._forward(message)

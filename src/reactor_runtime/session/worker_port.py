@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from reactor_runtime.link import (
     Channel,
@@ -18,12 +18,14 @@ from reactor_runtime.link import (
     FrameDone,
     FromEdge,
     LinkMessage,
+    PictureDone,
     Ring,
     RingReader,
     Sound,
     decode,
     encode,
 )
+from reactor_runtime.session.incoming import IncomingTracks
 from reactor_runtime.session.tracks import OutgoingTracks
 
 log = logging.getLogger("reactor.link")
@@ -42,12 +44,14 @@ class WorkerPort:
         loop: asyncio.AbstractEventLoop,
         *,
         tracks: OutgoingTracks,
+        incoming: IncomingTracks,
         session: Callable[[], str | None],
         on_message: Callable[[WorkerPort, LinkMessage], None],
         on_lost: Callable[[WorkerPort], None],
     ) -> None:
         self._loop = loop
         self._tracks = tracks
+        self._incoming = incoming
         self._session = session
         self._on_message = on_message
         self._on_lost = on_lost
@@ -55,10 +59,10 @@ class WorkerPort:
         self._channel: Channel[LinkMessage] = Channel(sock, encode, decode, name="worker-link")
         self._channel.start(self._receive, self._lost)
 
-    def send(self, message: FromEdge) -> bool:
+    def send(self, message: FromEdge, fds: Sequence[int] = ()) -> bool:
         """Send; false when the worker is gone or has stopped reading, which its supervisor deals with."""
         try:
-            self._channel.send(message)
+            self._channel.send(message, fds)
         except (ChannelClosed, ChannelFull) as error:
             log.debug("%s not sent: %s", type(message).__name__, error)
             return False
@@ -75,6 +79,8 @@ class WorkerPort:
     def _receive(self, message: LinkMessage, fds: list[int]) -> None:
         if isinstance(message, Frame):
             self._frame(message)
+        elif isinstance(message, PictureDone):
+            self._incoming.done(message)
         elif isinstance(message, Sound):
             if message.session == self._session():
                 self._tracks.play(message)

@@ -35,10 +35,13 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class TrackPlan:
-    """What a checked offer takes: the codec of each video track, and the names of the audio tracks."""
+    """What a checked offer takes: the codec of each video track, and the names of the audio tracks; and what it brings:
+    the name of the input track for each video section in which the client sends, in order, None where it is unknown.
+    """
 
     video: Mapping[str, Codec]
     audio: tuple[str, ...] = ()
+    published: tuple[str | None, ...] = ()
 
 
 class Viewer(Protocol):
@@ -71,7 +74,7 @@ class Viewer(Protocol):
 
 
 class ViewerEvents(Protocol):
-    """What a transport tells of a viewer. All are called on the event loop's thread."""
+    """What a transport tells of a viewer, on the event loop's thread unless it says otherwise."""
 
     def viewer_opened(self, viewer: Viewer) -> None:
         """Media and messages can flow. Once for each viewer."""
@@ -87,6 +90,10 @@ class ViewerEvents(Protocol):
 
     def viewer_refused(self, viewer: Viewer, code: str, message: str) -> None:
         """The transport dropped messages from it: they were too large, or too many."""
+        ...
+
+    def viewer_picture(self, viewer: Viewer, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:
+        """A picture that it publishes, decoded: BGRA, and when it came, in seconds. On the transport's own thread."""
         ...
 
     def viewer_keyframe(self, viewer: Viewer, track: str) -> None:

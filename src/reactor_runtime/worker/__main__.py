@@ -20,7 +20,7 @@ import msgspec
 
 from reactor_runtime.contract import Contract
 from reactor_runtime.ipc import Channel, ChannelClosed, ChannelFull, Control, ControlMessage
-from reactor_runtime.link import Fault, FrameDone, LinkMessage, Status, decode, encode
+from reactor_runtime.link import Fault, FrameDone, LinkMessage, Picture, Ring, Status, decode, encode
 from reactor_runtime.worker.manifest import WorkspaceError, read_config, read_manifest
 
 EXIT_CRASHED, EXIT_USAGE, EXIT_LOAD_FAILED = 1, 2, 3
@@ -42,6 +42,7 @@ class Worker:
         self._status = Status("loading", "", detail="the model's code is being imported")
         self._driver: Any = None
         self._sink: Any = None
+        self._intake: Any = None
         self._control = Control(settings["control_fd"], self._on_control)
         self._control.beat_from_thread()
 
@@ -79,13 +80,15 @@ class Worker:
     async def _prepare(self, model: Any, description: Any, contract: Contract) -> None:
         from reactor_runtime.worker.driver import Driver
         from reactor_runtime.worker.emitter import IN_FLIGHT, RingSink
+        from reactor_runtime.worker.intake import Intake
 
         self._stopping = asyncio.Event()
         outputs = max(1, len(contract.outputs("video")))
         # A picture that waits for its sound holds its slot for longer.
         waiting = max(1, contract.buffer_size) + IN_FLIGHT * (2 if contract.outputs("audio") else 1)
         self._sink = RingSink(self._send, waiting * outputs)
-        self._driver = Driver(model, description, self._send, self._sink)
+        self._driver = driver = Driver(model, description, self._send, self._sink)
+        self._intake = Intake(driver.buffers, lambda: driver.session, self._send)
 
     async def _drive(self, contract: Contract) -> int:
         self._loop = asyncio.get_running_loop()
@@ -139,11 +142,18 @@ class Worker:
         if self._loop is not None:
             self._sink.attach()
             self._driver.attach()
-        channel.start(lambda message, _fds: self._receive(channel, message), lambda: self._lost(channel))
+        channel.start(lambda message, fds: self._receive(channel, message, fds), lambda: self._lost(channel))
 
-    def _receive(self, channel: Channel[LinkMessage], message: LinkMessage) -> None:
+    def _receive(self, channel: Channel[LinkMessage], message: LinkMessage, fds: list[int]) -> None:
         """On the link's thread."""
-        if self._loop is None or channel is not self._channel:
+        if self._intake is not None and isinstance(message, Ring) and fds:
+            self._intake.open(message, fds.pop())
+        for fd in fds:
+            os.close(fd)
+        if self._loop is None or self._intake is None or channel is not self._channel:
+            return
+        if isinstance(message, Picture):
+            self._intake.take(message)
             return
         if isinstance(message, FrameDone):
             self._sink.done(message)

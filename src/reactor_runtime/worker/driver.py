@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from reactor_runtime.authoring import (
+    BufferClosed,
     ClientInfo,
     Description,
     FrameError,
@@ -81,6 +82,7 @@ class Driver:
             frozenset(track.name for track in contract.outputs("video")),
             {track.name: track.rate or DEFAULT_RATE for track in contract.outputs("audio")},
         )
+        self.buffers = description.buffers(model)
         self.connected = asyncio.Event()
         self.session: str | None = None
         self._loop = asyncio.get_running_loop()
@@ -248,6 +250,8 @@ class Driver:
         self.session = session
         if (state := self._description.new_state()) is not None:
             self._model.state = state  # type: ignore[attr-defined]
+        for buffer in self.buffers.values():
+            buffer.reset()
         self.emitter.begin(session)
         await self._hook("session_started")
         if isinstance(self._model, ReactorPipeline):
@@ -265,6 +269,8 @@ class Driver:
             self._progress.set()  # and one that waits for this very message.
             self.connected.clear()
             self.emitter.end()
+            for buffer in self.buffers.values():
+                buffer.close()  # A step that waits for a viewer's picture waits no more.
             await self._end_steps()
             async with self._lock:
                 for client_id in list(self._clients):
@@ -390,7 +396,8 @@ class Driver:
                 raise
             self._fail(error)
         except BaseException as error:
-            self._fail(error)
+            if not (isinstance(error, BufferClosed) and self.session != session):
+                self._fail(error)
 
     async def _catch_up(self, session: str) -> None:
         """Until everything is handled that has arrived, but not for ever: a flood of commands must not stop the stream.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import reactor_webrtc as rtc
@@ -108,6 +109,7 @@ class Peer:
         observer.on_ice_candidate = self._hop(self._on_candidate)
         observer.on_ice_gathering_change = self._hop(self._on_gathering)
         observer.on_data_channel = self._on_data_channel
+        observer.on_track = self._receiver(plan.published)
         self._pc = factory.create_peer_connection(config, observer)
         self._keep.append(observer)
         self._wants_channel = "\nm=application" in offer.sdp
@@ -218,6 +220,23 @@ class Peer:
         await transceiver.set_direction(rtc.TransceiverDirection.SendOnly)
         self._keep += [track, transceiver]
         self._audio[name] = _AudioSink(track)
+
+    def _receiver(self, published: Sequence[str | None]) -> Callable[[Any, Any], None]:
+        """For each video track that comes, in the order of its section: its pictures go to the input of that name."""
+        names = iter(published)
+
+        def received(kind: Any, track: Any) -> None:
+            if kind != rtc.MediaKind.Video or (name := next(names, None)) is None:
+                return
+
+            def picture(bgra: bytes, width: int, height: int, _metadata: object) -> None:
+                if not self._closed:
+                    self._events.viewer_picture(self, name, bgra, width, height, time.monotonic())
+
+            track.on_video_frame(picture)
+            self._keep.append(track)
+
+        return received
 
     def _post(self, call: Callable[..., object], *args: Any) -> None:
         """Run on the loop's thread, unless the loop is gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import reactor_webrtc as rtc
@@ -55,7 +55,7 @@ class WebRtcTransport:
         builder.with_receive_playout_delay(0.0, 0.0)
         self._factory = builder.build()
 
-    def check(self, offer: Offer, tracks: Iterable[Track]) -> TrackPlan:
+    def check(self, offer: Offer, tracks: Sequence[Track]) -> TrackPlan:
         """What the offer takes. Raises `OfferRefused` for what cannot be served."""
         found = sections(offer.sdp)
         if not any(section.kind in ("video", "audio", "application") for section in found):
@@ -82,7 +82,10 @@ class WebRtcTransport:
                 theirs = ", ".join(sorted(section.codecs)) or "none"
                 raise OfferRefused(f"no codec in common for {wanted.name!r}: the offer has {theirs}; we have {ours}")
             codecs[wanted.name] = codec
-        return TrackPlan(codecs, tuple(audio))
+        inputs = {track.name for track in tracks if track.direction == "in" and track.kind == "video"}
+        names = {t.mid: t.name for t in offer.tracks if t.direction == "sendonly" and t.name in inputs}
+        sending = [s for s in found if s.kind == "video" and s.direction in ("sendonly", "sendrecv")]
+        return TrackPlan(codecs, tuple(audio), tuple(names.get(section.mid) for section in sending))
 
     async def answer(self, connection: int, offer: Offer, plan: TrackPlan) -> tuple[Peer, str]:
         """Make the peer for a checked offer; returns it with the SDP answer, this machine's candidates inside."""

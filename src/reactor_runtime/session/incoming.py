@@ -1,0 +1,90 @@
+"""The model's input tracks: what viewers publish, on its way into the worker through shared memory."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Hashable, Sequence
+
+from reactor_runtime.contract import Contract
+from reactor_runtime.link import Picture, PictureDone, Ring, RingWriter
+
+log = logging.getLogger("reactor.session")
+
+SLOTS = 4
+"""Pictures of a track that may be on their way. The worker takes each at once; one that finds no slot is dropped."""
+MAX_PICTURE_BYTES = 64 << 20
+
+
+class IncomingTracks:
+    """Safe from any thread; nothing blocks. `send(message, fds)` tells whether it went.
+
+    A track has one publisher at a time: the first whose pictures come, until it leaves.
+    """
+
+    _rings = itertools.count(1)
+
+    def __init__(self, send: Callable[[Ring | Picture, Sequence[int]], bool]) -> None:
+        self._send = send
+        self._lock = threading.Lock()
+        self._tracks: frozenset[str] = frozenset()
+        self._writers: dict[str, RingWriter] = {}
+        self._publishers: dict[str, Hashable] = {}
+        self._session: str | None = None
+        self.dropped = 0
+
+    def use(self, contract: Contract) -> None:
+        """A worker is there, which has seen no ring of ours; its tracks are those of `contract`."""
+        with self._lock:
+            self._tracks = frozenset(track.name for track in contract.inputs("video"))
+            writers, self._writers = self._writers, {}
+        for writer in writers.values():
+            writer.close()
+
+    def begin(self, session: str | None) -> None:
+        """Pictures belong to this session from here on; without one, they go nowhere."""
+        with self._lock:
+            self._session = session
+            self._publishers.clear()
+
+    def leave(self, publisher: Hashable) -> None:
+        """Somebody is gone; what they published is free for others."""
+        with self._lock:
+            for track in [track for track, owner in self._publishers.items() if owner is publisher]:
+                del self._publishers[track]
+
+    def push(self, publisher: Hashable, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:
+        """A decoded picture: BGRA, `width * height * 4` bytes."""
+        with self._lock:
+            if self._session is None or track not in self._tracks or len(bgra) > MAX_PICTURE_BYTES:
+                return
+            if self._publishers.setdefault(track, publisher) is not publisher:
+                return
+            writer = self._writers.get(track)
+            if writer is None or writer.slot_bytes < len(bgra):
+                writer = self._open(track, len(bgra))
+            slot = writer.acquire() if writer is not None else None
+            if writer is None or slot is None:
+                self.dropped += 1
+                return
+            writer.view(slot)[: len(bgra)] = bgra
+            if not self._send(Picture(track, writer.ring, slot, width, height, pts, self._session), ()):
+                writer.release(slot)
+
+    def done(self, message: PictureDone) -> None:
+        """The worker has taken a picture."""
+        with self._lock:
+            for writer in self._writers.values():
+                if writer.ring == message.ring:
+                    writer.release(message.slot)
+
+    def _open(self, track: str, slot_bytes: int) -> RingWriter | None:
+        writer = RingWriter(next(self._rings), SLOTS, slot_bytes)
+        if not self._send(Ring(writer.ring, SLOTS, slot_bytes), [writer.fd]):
+            writer.close()
+            return None
+        if (old := self._writers.get(track)) is not None:
+            old.close()
+        self._writers[track] = writer
+        return writer

@@ -1,0 +1,54 @@
+"""What viewers publish, out of shared memory and into the author's input buffers. Belongs to the link's thread."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+
+import cv2
+import numpy as np
+
+from reactor_runtime.authoring import InputBuffer, InputFrame
+from reactor_runtime.link import LinkMessage, Picture, PictureDone, Ring, RingReader
+
+log = logging.getLogger("reactor.model")
+
+_REMEMBERED = 16
+
+
+class Intake:
+    """One edge's pictures. `session()` names the session whose pictures are wanted; `send` answers each."""
+
+    def __init__(
+        self,
+        buffers: Mapping[str, InputBuffer],
+        session: Callable[[], str | None],
+        send: Callable[[LinkMessage], None],
+    ) -> None:
+        self._buffers = buffers
+        self._session = session
+        self._send = send
+        self._rings: dict[int, RingReader] = {}
+
+    def open(self, ring: Ring, fd: int) -> None:
+        """A ring is there; takes ownership of `fd`."""
+        self._rings[ring.ring] = RingReader(fd, ring.slots, ring.slot_bytes)
+        if len(self._rings) > _REMEMBERED:
+            del self._rings[min(self._rings)]
+
+    def take(self, picture: Picture) -> None:
+        """Copy a picture out as RGB `uint8 (H, W, 3)`, and give its slot back whatever happens."""
+        try:
+            buffer, ring = self._buffers.get(picture.track), self._rings.get(picture.ring)
+            if buffer is None or ring is None or picture.session != self._session():
+                return
+            shape = picture.height, picture.width, 4
+            bgra = np.frombuffer(ring.view(picture.slot), np.uint8, shape[0] * shape[1] * 4).reshape(shape)
+            rgb = np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB), np.uint8)
+            buffer.push(InputFrame(rgb, picture.pts))
+        except Exception:
+            log.exception("a picture of track %r could not be taken", picture.track)
+        finally:
+            with contextlib.suppress(ConnectionError):
+                self._send(PictureDone(picture.ring, picture.slot))
