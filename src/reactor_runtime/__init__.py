@@ -7,8 +7,6 @@ package too, and need neither numpy nor the authoring code.
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,10 +43,7 @@ if TYPE_CHECKING:
         session_started,
     )
 
-try:
-    __version__ = _version("open-reactor")
-except PackageNotFoundError:
-    __version__ = "0.0.0.dev"
+__version__: str
 
 __all__ = [
     "INPUT_REGISTRY",
@@ -88,10 +83,20 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module("reactor_runtime.interface"), name)
+    value = _installed_version() if name == "__version__" else getattr(import_module(f"{__name__}.interface"), name)
     # From here on the name is found without this function.
     globals()[name] = value
     return value
+
+
+def _installed_version() -> str:
+    # `importlib.metadata` takes longer to load than all else that the service's processes need of this package.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("open-reactor")
+    except PackageNotFoundError:
+        return "0.0.0.dev"
 
 
 def __dir__() -> list[str]:

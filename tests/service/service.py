@@ -66,6 +66,8 @@ class Service:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # Under nohup the tests' own SIGHUP is ignored, and the service would take that over.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             process_group=0,
         )
         self._hung_up = threading.Event()
