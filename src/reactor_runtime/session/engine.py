@@ -345,6 +345,7 @@ class SessionEngine:
         viewer = attendance.viewer
         self._disarm()
         self._tracks.subscribe(viewer)
+        self._incoming.join(viewer)
         self._move(Event.VIEWER_JOINED)
         self._demand()
         self._send(ClientJoined(viewer.id, attendance.joined_at))

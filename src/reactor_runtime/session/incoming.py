@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 from collections.abc import Callable, Hashable, Sequence
 
 from reactor_runtime.contract import Contract
 from reactor_runtime.link import Picture, PictureDone, Ring, RingWriter
-
-log = logging.getLogger("reactor.session")
 
 SLOTS = 4
 """Pictures of a track that may be on their way. The worker takes each at once; one that finds no slot is dropped."""
@@ -32,7 +29,7 @@ class IncomingTracks:
         self._writers: dict[str, RingWriter] = {}
         self._publishers: dict[str, Hashable] = {}
         self._session: str | None = None
-        self.dropped = 0
+        self._present: set[Hashable] = set()
 
     def use(self, contract: Contract) -> None:
         """A worker is there, which has seen no ring of ours; its tracks are those of `contract`."""
@@ -47,17 +44,26 @@ class IncomingTracks:
         with self._lock:
             self._session = session
             self._publishers.clear()
+            self._present.clear()
+
+    def join(self, publisher: Hashable) -> None:
+        """Somebody is here; before this, and after `leave`, what comes from them goes nowhere."""
+        with self._lock:
+            self._present.add(publisher)
 
     def leave(self, publisher: Hashable) -> None:
         """Somebody is gone; what they published is free for others."""
         with self._lock:
+            self._present.discard(publisher)
             for track in [track for track, owner in self._publishers.items() if owner is publisher]:
                 del self._publishers[track]
 
     def push(self, publisher: Hashable, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:
         """A decoded picture: BGRA, `width * height * 4` bytes."""
         with self._lock:
-            if self._session is None or track not in self._tracks or len(bgra) > MAX_PICTURE_BYTES:
+            if publisher not in self._present or track not in self._tracks or len(bgra) > MAX_PICTURE_BYTES:
+                return
+            if self._session is None:
                 return
             if self._publishers.setdefault(track, publisher) is not publisher:
                 return
@@ -66,7 +72,6 @@ class IncomingTracks:
                 writer = self._open(track, len(bgra))
             slot = writer.acquire() if writer is not None else None
             if writer is None or slot is None:
-                self.dropped += 1
                 return
             writer.view(slot)[: len(bgra)] = bgra
             if not self._send(Picture(track, writer.ring, slot, width, height, pts, self._session), ()):
