@@ -36,6 +36,7 @@ bench: $(INSTALLED) ## measure the served path on this machine
 	$(BENCH) --size 1280x720 --fps 30 --viewers 4
 	$(BENCH) --size 1280x720 --fps 30 --batch 4 --buffer-size 8
 	$(BENCH) --size 320x180 --fps 60
+	$(BENCH) --size 1280x720 --emit
 
 clean: ## remove what make and the tools have made, .venv included
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov

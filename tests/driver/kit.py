@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from reactor_runtime.authoring import ReactorCore, describe
+from reactor_runtime.authoring import Picture, ReactorCore, describe
 from reactor_runtime.link import (
     ClientJoined,
     ClientLeft,
@@ -27,7 +27,8 @@ from reactor_runtime.link import (
 )
 from reactor_runtime.worker.driver import Driver
 from reactor_runtime.worker.emitter import Stamp
-from tests.driver.virtual_time import VirtualTimeLoop, run_virtual
+from reactor_runtime.worker.files import Files
+from reactor_runtime.worker.testing.virtual_time import run_virtual, spend
 
 SIZE = (64, 64, 3)
 _ids = itertools.count(1)
@@ -41,13 +42,6 @@ def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
         run_virtual(test(*args, **kwargs))
 
     return run
-
-
-def spend(seconds: float) -> None:
-    """What a sync step does: take time without letting the loop run."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualTimeLoop)
-    loop.spend(seconds)
 
 
 def picture(value: int = 0, frames: int | None = None) -> Any:
@@ -87,15 +81,15 @@ class Screen:
     def room(self) -> bool:
         return self.taken < self.slots
 
-    def put(self, track: str, picture: Any, stamp: Stamp) -> None:
+    def put(self, track: str, picture: Picture, stamp: Stamp) -> None:
         assert self.room()
-        if picture.shape[1] > 1000:
+        if picture.width > 1000:
             raise ValueError("too wide")
         if self._conversion:
             spend(self._conversion)
         now = self._loop.time()
         at = max(now, stamp.due)
-        self.shown.append(Shown(track, int(picture[0, 0, 0]), stamp, now, at))
+        self.shown.append(Shown(track, int(picture.array[0, 0, 0]), stamp, now, at))
         self.taken += 1
         self.news.set()
         self.most = max(self.most, self.taken)
@@ -113,11 +107,11 @@ class Screen:
 class Stage:
     """One model under its driver, and the edge's side of the link. Use as an async context manager."""
 
-    def __init__(self, model: type[ReactorCore], screen: Screen | None = None) -> None:
+    def __init__(self, model: type[ReactorCore], screen: Screen | None = None, files: Files | None = None) -> None:
         self.screen = screen or Screen()
         self.sent: list[LinkMessage] = []
         self.model: Any = model()
-        self.driver = Driver(self.model, describe(model), self._take, self.screen)
+        self.driver = Driver(self.model, describe(model), self._take, self.screen, files)
         self.running = asyncio.ensure_future(self.driver.run())
 
     def _take(self, message: LinkMessage) -> None:

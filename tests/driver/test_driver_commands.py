@@ -187,7 +187,7 @@ async def test_each_command_is_carried_by_one_frame_even_if_steps_show_nothing()
                     spend(0.01)
                     yield None
                 yield Picture(picture(1, frames=0))
-                yield Picture(picture(1)[:, :, 0])  # Rejected.
+                yield Picture(picture(1)[:, :, :2])  # Rejected.
                 yield Picture(picture(self.state.level))
 
     async with await playing(Rare) as stage:

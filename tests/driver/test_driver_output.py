@@ -66,11 +66,11 @@ class Loop(ReactorModel):
     [
         np.zeros((64, 64, 3), np.float32),
         np.zeros((3, 64, 64), np.uint8),
-        np.zeros((64, 64), np.uint8),
+        np.zeros((64, 64, 2), np.uint8),
         np.zeros((64, 2000, 3), np.uint8),  # The screen refuses it.
         "no picture",
     ],
-    ids=["floats", "channels first", "grey", "unsendable", "text"],
+    ids=["floats", "channels first", "two channels", "unsendable", "text"],
 )
 @pytest.mark.parametrize("style", ["pipeline", "run loop"])
 @virtual

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reactor_runtime.authoring import FrameError
+from reactor_runtime.authoring import FrameError, Picture, PixelFormat
 from reactor_runtime.link import Flushed, Frame, FrameDone, I420Layout, LinkMessage, Ring, RingReader
 from reactor_runtime.media.convert import Converter
 from reactor_runtime.worker.emitter import IN_FLIGHT, MAX_RING_BYTES, Emitter, RingSink, Stamp
@@ -49,8 +49,8 @@ class Edge:
         return rows[:, : frame.width]
 
 
-def grey(value: int, width: int = 128, height: int = 96) -> np.ndarray[Any, Any]:
-    return np.full((height, width, 3), value, np.uint8)
+def grey(value: int, width: int = 128, height: int = 96) -> Picture:
+    return Picture(np.full((height, width, 3), value, np.uint8), height, width, PixelFormat())
 
 
 def done(frame: Frame) -> FrameDone:
@@ -164,10 +164,10 @@ async def test_a_picture_that_cannot_be_converted_costs_no_slot() -> None:
     sink = RingSink(edge.send, 2)
     emitter = watched(sink)
     with pytest.raises(FrameError, match="cannot be encoded"):
-        await emitter.emit([{"v": np.broadcast_to(np.uint8(0), (1, 70_000, 3))}])
+        await emitter.emit([{"v": grey(0, 70_000, 1)}])
     with pytest.MonkeyPatch.context() as patch:
 
-        def fail(*_: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             raise ValueError("no")
 
         patch.setattr(Converter, "write", fail)

@@ -8,24 +8,24 @@ import time
 import numpy as np
 import pytest
 
-from reactor_runtime.contract import Rejection
-from tests.examples.stepping import Example, difference
+from reactor_runtime.testing import ModelTest
+from tests.examples.playing import difference, milliseconds, played, restart
 
 
-def chunk(example: Example) -> np.ndarray:
+def chunk(example: ModelTest) -> np.ndarray:
     """The next batch, of a model that hurries."""
-    return np.stack([frame["main_video"] for frame in example.frames()])
+    return np.stack(example.step())
 
 
 @pytest.fixture
 def example():
-    with Example("chunked") as loaded:
+    with played("chunked") as loaded:
         loaded.set(compute_time=0.1)
         yield loaded
 
 
 def test_a_step_is_eight_frames_after_the_compute_time():
-    with Example("chunked") as example:
+    with played("chunked") as example:
         began = time.perf_counter()
         frames = chunk(example)
         took = time.perf_counter() - began
@@ -35,14 +35,14 @@ def test_a_step_is_eight_frames_after_the_compute_time():
 
 
 def test_the_size_follows_the_config():
-    with Example("chunked", width=320, height=240) as example:
+    with played("chunked", width=320, height=240) as example:
         example.set(compute_time=0.1, chunk_size=1)
-        assert example.picture().shape == (240, 320, 3)
+        assert example.frame().pixels.shape == (240, 320, 3)
 
 
 def test_two_sessions_show_the_same(example):
     first = [chunk(example) for _ in range(2)]
-    example.restart()
+    restart(example)
     example.set(compute_time=0.1)
     assert all(np.array_equal(one, other) for one, other in zip(first, [chunk(example), chunk(example)], strict=True))
 
@@ -58,7 +58,7 @@ def test_the_motion_runs_on_from_chunk_to_chunk(example):
 def test_a_control_is_in_the_whole_of_the_next_chunk(example, field, value):
     chunk(example)
     unchanged = chunk(example)
-    example.restart()
+    restart(example)
     example.set(compute_time=0.1)
     chunk(example)
     example.set(**{field: value})
@@ -71,9 +71,9 @@ def test_a_control_is_in_the_whole_of_the_next_chunk(example, field, value):
 def test_the_chunk_size_is_the_next_batchs(example):
     example.set(chunk_size=3)
     assert len(chunk(example)) == 3
-    with pytest.raises(Rejection, match="chunk_size"):
-        example.set(chunk_size=17)
+    refused = example.set(chunk_size=17)
+    assert (refused.status, refused.field) == ("rejected", "chunk_size")
 
 
 def test_it_draws_thirty_frames_a_second_with_room_to_spare(example):
-    assert example.milliseconds(5) / 8 < 30
+    assert milliseconds(example, 5) / 8 < 30

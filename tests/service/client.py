@@ -1,8 +1,8 @@
 """A WebRTC client in a process of its own: `python client.py`. `viewer.py` drives it.
 
-One JSON object a line. It takes `connect`, `send`, `flood` and `close` on stdin, answers each with a
-`reply`, and tells on stdout of every message, every decoded frame and every change of the connection. Times are of the
-machine's monotonic clock. The end of stdin ends it.
+One JSON object a line. It takes `connect`, `publish`, `play`, `send`, `flood` and `close` on stdin, answers each with a
+`reply`, and tells on stdout of every message, every decoded frame, 10 ms of sound and change of the connection. Times
+are of the machine's monotonic clock. The end of stdin ends it.
 """
 
 from __future__ import annotations
@@ -49,11 +49,14 @@ class Connection:
         self._channel: Any = None
         self._keep: list[Any] = []
         self._last: Any = None
-        self._sound = np.empty(0, np.int16)
+        self._sound = np.empty((0, 1), np.int16)
         self._camera: Any = None
+        self._microphones: dict[str, Any] = {}
+        self._tones: dict[str, Any] = {}
         self._publishing: asyncio.Task[None] | None = None
+        self._playing: asyncio.Task[None] | None = None
 
-    async def connect(self, address: str, start: bool) -> int:
+    async def connect(self, address: str, start: bool, stereo: bool) -> int:
         """Offer to the session, begun here if `start` and there is none; returns the connection id."""
         session = None
         if start:
@@ -73,16 +76,23 @@ class Connection:
             kind = rtc.MediaKind.Video if track["kind"] == "video" else rtc.MediaKind.Audio
             if track["direction"] == "recvonly":
                 peer.add_transceiver(kind, rtc.TransceiverDirection.RecvOnly)
+                continue
+            if track["kind"] == "video":
+                source = self._camera = self._factory.create_video_track(track["name"])
             else:
-                self._camera = self._factory.create_video_track(track["name"])
-                await peer.add_transceiver(kind, rtc.TransceiverDirection.SendOnly).set_track(self._camera)
+                source = self._microphones[track["name"]] = self._factory.create_audio_track_with_local_source(
+                    track["name"]
+                )
+            await peer.add_transceiver(kind, rtc.TransceiverDirection.SendOnly).set_track(source)
         self._channel = peer.create_data_channel("data")
         self._channel.on_open(lambda: say("open", number=self.number))
         self._channel.on_close(lambda: say("closed", number=self.number))
         self._channel.on_message(self._on_message)
         self._keep += [observer, peer]
         offer = await peer.create_offer()
-        await peer.set_local_description(offer)
+        # What a stack decodes is for its own description to say; the service is to send stereo unasked.
+        wished = offer.sdp.replace("useinbandfec=1", "useinbandfec=1;stereo=1") if stereo else offer.sdp
+        await peer.set_local_description(rtc.SessionDescription("offer", wished))
         mapping = [{"mid": str(mid), **track} for mid, track in enumerate(tracks)]
         base = f"{base}/{connection}/sdp_params"
         await asyncio.to_thread(call, address, "POST", base, {"sdp_offer": offer.sdp, "track_mapping": mapping})
@@ -103,6 +113,25 @@ class Connection:
             self._camera.push_video_frame(self._colour * (width * height), width, height)
             await asyncio.sleep(0.05)
 
+    def play(self, track: str, tones: list[list[float]]) -> None:
+        """Send on each channel of a track a tone, as (pitch in Hz, amplitude), until the connection is closed or other
+        tones come. None is no sound.
+        """
+        self._tones[track] = np.array(tones).reshape(-1, 2)
+        if self._playing is None:
+            self._playing = asyncio.ensure_future(self._play())
+
+    async def _play(self) -> None:
+        began, block = time.monotonic(), 0
+        while True:
+            seconds = np.arange(block * 480, (block + 1) * 480)[:, None] / 48_000
+            for track, tones in self._tones.items():
+                if len(tones):
+                    samples = tones[:, 1] * np.sin(2 * np.pi * tones[:, 0] * seconds)
+                    self._microphones[track].push_pcm(samples.astype("<i2").tobytes(), 48_000, len(tones))
+            block += 1
+            await asyncio.sleep(began + block / 100 - time.monotonic())
+
     def send(self, data: bytes) -> None:
         self._channel.send(data, False)
 
@@ -119,8 +148,9 @@ class Connection:
         return sent
 
     def close(self) -> None:
-        if self._publishing is not None:
-            self._publishing.cancel()
+        for task in (self._publishing, self._playing):
+            if task is not None:
+                task.cancel()
         if self._channel is not None:
             self._channel.close()
         self._channel = self._peer = None
@@ -135,10 +165,13 @@ class Connection:
 
     def _on_sound(self, pcm: bytes, rate: int, channels: int, _frames: int) -> None:
         """On libwebrtc's thread, every 10 ms of sound that is not silence."""
-        self._sound = np.concatenate([self._sound, np.frombuffer(pcm, np.int16)[::channels]])[-rate // 20 :]
-        spectrum = np.abs(np.fft.rfft(self._sound * np.hanning(len(self._sound)), rate))
-        level = float(np.sqrt(np.square(self._sound[-rate // 100 :].astype(float)).mean()))
-        say("sound", number=self.number, level=level, pitch=int(spectrum.argmax()))
+        samples = np.frombuffer(pcm, np.int16).reshape(-1, channels)
+        if self._sound.shape[1] != channels:
+            self._sound = samples[:0]
+        self._sound = np.concatenate([self._sound, samples])[-rate // 20 :]
+        spectrum = np.abs(np.fft.rfft(self._sound * np.hanning(len(self._sound))[:, None], rate, axis=0))
+        levels = np.sqrt(np.square(self._sound[-rate // 100 :].astype(float)).mean(axis=0))
+        say("sound", number=self.number, levels=levels.tolist(), pitches=spectrum.argmax(axis=0).tolist())
 
     def _on_frame(self, bgra: bytes, width: int, height: int, _metadata: object) -> None:
         """On libwebrtc's thread. `moved` is the mean difference from the frame before."""
@@ -172,12 +205,14 @@ class Client:
                 self._drop()
                 self._number += 1
                 self._connection = Connection(self._number, self._factory)
-                connection = await self._connection.connect(order["address"], order["start"])
+                connection = await self._connection.connect(order["address"], order["start"], order["stereo"])
                 return {"number": self._number, "connection": connection}
             case "close":
                 self._drop()
             case "publish":
                 await self._there().publish(order["colour"], order["size"])
+            case "play":
+                self._there().play(order["track"], order["tones"])
             case "send":
                 self._there().send(order["text"].encode())
             case "flood":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from tests.service.conftest import Serve, Watch, Write
 from tests.service.service import Service
+from tests.service.viewer import Heard, Viewer
 
 MIRROR = """
     import numpy as np
@@ -96,3 +99,139 @@ def test_only_the_first_to_publish_is_seen_until_it_leaves(mirror: Service, watc
     assert not [m for m in second.messages if m.type == "saw" and near(m.data["rgb"], (20, 20, 250))]
     first.disconnect()
     second.message(lambda m: m.type == "saw" and near(m.data["rgb"], (20, 20, 250)))
+
+
+EAR = """
+    import numpy as np
+    from reactor_runtime.interface import (
+        Audio, Input, InputState, ModelMessage, Output, ReactorPipeline, ReadMode, Video, session_started,
+    )
+
+    RATE = 16_000
+
+    class Picture(Output):
+        picture: Video
+
+    class Ears(Input):
+        voice: Audio(sample_rate=RATE)
+        music: Audio(channels=2)
+
+    class Said(ModelMessage):
+        track: str
+        shape: list[int]
+        pitches: list[int]
+        levels: list[int]
+        began: float
+        missing: float
+
+    class State(InputState):
+        pass
+
+    class Model(ReactorPipeline):
+        '''Says what it hears, half a second at a time, and shows how loud it is.'''
+        state: State
+        ears: Ears
+        fps = 20
+
+        @session_started
+        def began(self):
+            print("waiting sound:", self.ears.voice.total_received, flush=True)
+
+        async def inference(self):
+            level = 0
+            while True:
+                for name, rate in (("voice", RATE), ("music", 48_000)):
+                    if (frames := getattr(self.ears, name).try_read(25, mode=ReadMode.FIFO)) is None:
+                        continue
+                    sound = np.concatenate([frame.data for frame in frames], axis=1)
+                    spectrum = np.abs(np.fft.rfft(sound * np.hanning(sound.shape[1]), rate, axis=1))
+                    levels = np.sqrt(np.square(sound.astype(float)).mean(axis=1)).round().astype(int)
+                    missing = frames[-1].pts - frames[0].pts - sum(f.data.shape[1] for f in frames[:-1]) / rate
+                    level = min(255, int(levels[0]) // 12)
+                    await self.send(Said(name, list(sound.shape), spectrum.argmax(axis=1).tolist(), levels.tolist(),
+                                         frames[0].pts, missing))
+                yield Picture(picture=np.full((120, 160, 3), level, np.uint8))
+"""
+
+
+@pytest.fixture
+def ear(workspace: Write, serve: Serve) -> Service:
+    service = serve(workspace(EAR))
+    service.ready()
+    return service
+
+
+@dataclass(frozen=True)
+class Said:
+    """Half a second, as the model heard it. `began` is in seconds of the machine's clock, `missing` what was not."""
+
+    at: float
+    track: str
+    shape: list[int]
+    pitches: list[int]
+    levels: list[int]
+    began: float
+    missing: float
+
+
+def said(viewer: Viewer, track: str, *tones: tuple[float, float]) -> Said:
+    """What the model says as soon as it hears these tones, each a pitch in Hz and an effective value."""
+
+    def heard(message: Heard) -> bool:
+        if message.type != "said" or message.data["track"] != track or len(message.data["pitches"]) != len(tones):
+            return False
+        found = zip(message.data["pitches"], message.data["levels"], tones, strict=True)
+        return all(abs(pitch - p) <= 4 and abs(level - e) <= 0.1 * e for pitch, level, (p, e) in found)
+
+    message = viewer.message(heard)
+    return Said(message.at, **message.data)
+
+
+def test_published_sound_reaches_the_model_at_its_tracks_rate_and_without_a_gap(ear: Service, watch: Watch) -> None:
+    viewer = watch(ear).watch()
+    viewer.play("voice", (700, 4000))
+    heard = said(viewer, "voice", (700, 2828))
+    assert heard.shape == [1, 8000]
+    assert abs(heard.missing) < 1e-6
+    assert 0.4 < heard.at - heard.began < 5
+    viewer.wait_frame(lambda frame: frame.luma > 150)
+
+
+def test_stereo_stays_stereo_where_it_is_declared_and_is_mixed_down_where_it_is_not(ear: Service, watch: Watch) -> None:
+    viewer = watch(ear).watch()
+    viewer.play("music", (500, 4000), (1500, 8000))
+    viewer.play("voice", (500, 4000), (1500, 8000))
+    assert said(viewer, "music", (500, 2828), (1500, 5657)).shape == [2, 24_000]
+    assert said(viewer, "voice", (1500, 3162)).shape == [1, 8000]
+
+
+def test_mono_is_heard_on_both_sides_where_stereo_is_declared(ear: Service, watch: Watch) -> None:
+    viewer = watch(ear).watch()
+    viewer.play("music", (500, 4000))
+    said(viewer, "music", (500, 2828), (500, 2828))
+
+
+def test_only_the_first_to_speak_is_heard_until_it_leaves(ear: Service, watch: Watch) -> None:
+    first = watch(ear).watch()
+    first.play("voice", (700, 4000))
+    said(first, "voice", (700, 2828))
+    second = watch(ear).watch(start=False)
+    second.play("voice", (1900, 12_000))
+    later = len(second.messages)
+    second.wait(lambda: len(second.messages) > later + 3, "a second and a half more to be heard")
+    assert not [m for m in second.messages if m.type == "said" and m.data["pitches"] != [700]]
+    first.disconnect()
+    said(second, "voice", (1900, 8485))
+
+
+def test_nothing_that_was_said_between_sessions_or_before_is_heard(ear: Service, watch: Watch) -> None:
+    viewer = watch(ear).watch()
+    viewer.play("voice", (700, 4000))
+    said(viewer, "voice", (700, 2828))
+    assert ear.http("POST", "/stop_session").status == 200
+    ear.state("READY")
+    quiet = watch(ear).watch()
+    assert ear.http("POST", "/stop_session").status == 200
+    ear.state("READY")
+    assert not [message for message in quiet.messages if message.type == "said"]
+    assert [*ear.stdout, *ear.stderr].count("waiting sound: 0") == 2

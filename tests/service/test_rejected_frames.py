@@ -16,8 +16,8 @@ EXPECTED = "uint8"
     ("kind", "received"),
     [
         ("float", "float32 (120, 160, 3)"),
-        ("grey", "uint8 (120, 160)"),
-        ("rgba", "uint8 (120, 160, 4)"),
+        ("integers", "int64 (120, 160, 3)"),
+        ("pairs", "uint8 (120, 160, 2)"),
         ("planar", "uint8 (3, 120, 160)"),
         ("empty", "uint8 (0, 160, 3)"),
         ("deep", "uint8 (1, 1, 120, 160, 3)"),

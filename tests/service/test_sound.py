@@ -9,6 +9,7 @@ import pytest
 
 from tests.service.conftest import Serve, Watch, Write
 from tests.service.service import Service
+from tests.service.viewer import Sounded
 
 PIPS = """
     import numpy as np
@@ -77,3 +78,49 @@ def test_a_viewer_who_joins_later_hears_it_too(pips: Service, watch: Watch) -> N
     watch(pips).watch()
     late = watch(pips).watch(start=False)
     late.wait(lambda: sum(s.level > LOUD for s in late.sounds) > 20, "a tone")
+
+
+STEREO = """
+    import numpy as np
+    from reactor_runtime.interface import Audio, InputState, Output, ReactorPipeline, Video
+
+    RATE, FPS = 44_100, 25
+
+    class Film(Output):
+        picture: Video
+        sound: Audio(sample_rate=RATE, channels=2)
+
+    class State(InputState):
+        pass
+
+    class Model(ReactorPipeline):
+        '''600 Hz on the left, 1500 Hz at half the level on the right, as floats.'''
+        state: State
+        fps = FPS
+
+        def inference(self):
+            n, samples = 0, RATE // FPS
+            while True:
+                t = np.arange(n * samples, (n + 1) * samples) / RATE
+                both = np.stack([0.4 * np.sin(2 * np.pi * 600 * t), 0.2 * np.sin(2 * np.pi * 1500 * t)])
+                yield Film(picture=np.full((120, 160, 3), n % 200, np.uint8), sound=both)
+                n += 1
+"""
+
+
+def test_stereo_is_heard_on_either_side_and_mixed_down_where_one_channel_is_wanted(
+    workspace: Write, serve: Serve, watch: Watch
+) -> None:
+    service = serve(workspace(STEREO))
+    service.ready()
+    both = watch(service).watch(stereo=True)
+    one = watch(service).watch(start=False)
+
+    def apart(sound: Sounded) -> bool:
+        if len(sound.levels) != 2 or min(sound.levels) < 1000:
+            return False
+        (left, right), ratio = sound.pitches, sound.levels[0] / sound.levels[1]
+        return abs(left - 600) <= 20 and abs(right - 1500) <= 20 and 1.6 < ratio < 2.4
+
+    both.wait(lambda: sum(map(apart, both.sounds)) > 20, "600 Hz on the left and 1500 on the right")
+    one.wait(lambda: sum(len(s.levels) == 1 and s.level > 2000 for s in one.sounds) > 20, "both in one")

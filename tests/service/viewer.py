@@ -29,12 +29,20 @@ class Seen:
 
 @dataclass(frozen=True)
 class Sounded:
-    """10 ms of sound: `level` is its effective value, `pitch` the strongest frequency of the last 50 ms, in Hz."""
+    """10 ms of sound. For each channel: its effective value, and the strongest frequency of the last 50 ms, in Hz."""
 
     at: float
     number: int
-    level: float
-    pitch: int
+    levels: tuple[float, ...]
+    pitches: tuple[int, ...]
+
+    @property
+    def level(self) -> float:
+        return self.levels[0]
+
+    @property
+    def pitch(self) -> int:
+        return self.pitches[0]
 
 
 @dataclass(frozen=True)
@@ -70,15 +78,15 @@ class Viewer:
         )
         threading.Thread(target=self._read, daemon=True).start()
 
-    def watch(self, *, start: bool = True) -> Viewer:
+    def watch(self, *, start: bool = True, stereo: bool = False) -> Viewer:
         """Connect and wait for the first frame."""
-        self.connect(start=start)
+        self.connect(start=start, stereo=stereo)
         self.wait_frame()
         return self
 
-    def connect(self, *, start: bool = True) -> None:
-        """Connect, or connect anew; returns when the data channel is open."""
-        result = self._order("connect", address=self.address, start=start)
+    def connect(self, *, start: bool = True, stereo: bool = False) -> None:
+        """Connect, or connect anew; returns when the data channel is open. `stereo` is the wish to hear and send so."""
+        result = self._order("connect", address=self.address, start=start, stereo=stereo)
         self.number, self.connection = result["number"], result["connection"]
         self.wait(lambda: (self.number, "open") in self.states, "the data channel to open")
 
@@ -88,6 +96,10 @@ class Viewer:
     def publish(self, colour: tuple[int, int, int], size: tuple[int, int] = (320, 240)) -> None:
         """Send pictures of one colour to the model's input track."""
         self._order("publish", colour=colour, size=size)
+
+    def play(self, track: str, *tones: tuple[float, float]) -> None:
+        """Send sound to an input track of the model: on each channel a tone, as (pitch in Hz, amplitude); or none."""
+        self._order("play", track=track, tones=tones)
 
     def send(self, text: str) -> None:
         self._order("send", text=text)
@@ -194,7 +206,8 @@ class Viewer:
                         size = tuple(told["size"])
                         self.frames.append(Seen(told["at"], told["number"], told["luma"], told["moved"], size))
                     case "sound":
-                        self.sounds.append(Sounded(told["at"], told["number"], told["level"], told["pitch"]))
+                        levels, pitches = tuple(told["levels"]), tuple(told["pitches"])
+                        self.sounds.append(Sounded(told["at"], told["number"], levels, pitches))
                     case "message":
                         heard = Heard(told["at"], told["number"], told["scope"], told["type"], told["data"] or {})
                         self.messages.append(heard)

@@ -140,6 +140,28 @@ def test_a_read_only_picture_is_taken_and_none_is_changed() -> None:
     assert (picture == before).all()
 
 
+@pytest.mark.parametrize("declared", [{}, {"range": (0, 1)}])
+def test_a_picture_may_be_overwritten_once_it_is_written(declared: dict[str, Any]) -> None:
+    array = smooth(64, 64) if not declared else smooth(64, 64) / 255
+    slot = bytearray(layout_of(64, 64).nbytes)
+    Converter().write(array, memoryview(slot), **declared)
+    before = bytes(slot)
+    array[:] = 0
+    assert slot == before
+    assert any(slot[: 64 * 64])
+
+
+def test_tracks_of_different_sizes_take_turns_on_one_converter() -> None:
+    converter = Converter()
+    pictures = [smooth(*size) / 255 for size in ((64, 70), (128, 96), (90, 66))]
+    for picture in [*pictures, *reversed(pictures)]:
+        height, width = picture.shape[:2]
+        slots = [bytearray(layout_of(height, width).nbytes) for _ in range(2)]
+        converter.write(picture, memoryview(slots[0]), range=(0, 1))
+        Converter().write(picture, memoryview(slots[1]), range=(0, 1))
+        assert slots[0] == slots[1]
+
+
 @pytest.mark.parametrize(("width", "height"), [(64, 64), (66, 68), (100, 100), (1280, 720)])
 def test_ffmpeg_sees_the_colours_that_went_in(width: int, height: int) -> None:
     picture = smooth(height, width)

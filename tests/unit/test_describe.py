@@ -340,6 +340,15 @@ def test_a_raw_array_becomes_the_one_output_with_a_single_video_track() -> None:
     assert wrapped.x is frame
 
 
+def test_a_raw_image_and_a_list_of_frames_do_too() -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed").new("RGB", (4, 2))
+    description, module = raw_frames("class A(Output): x: Video\n")
+    for pixels in (image, [image, image], (np.zeros((2, 2, 3), np.uint8),)):
+        wrapped = description.wrap(pixels)
+        assert type(wrapped) is module.A
+        assert wrapped.x is pixels
+
+
 @pytest.mark.parametrize(
     ("outputs", "found"),
     [

@@ -289,7 +289,7 @@ def test_upload_arguments_are_found_wherever_they_sit_and_delivered_as_files() -
     reference = {i: {"upload_id": f"u{i}", "name": "n", "mime_type": "m", "size": 1} for i in range(3)}
     handler = describe(M).handlers["use"]
     args = validate(handler.command, {"main": reference[0], "more": [reference[1], None, reference[2]]})
-    assert [found["upload_id"] for found in handler.references(args)] == ["u0", "u1", "u2"]
+    assert handler.upload_ids(args) == ["u0", "u1", "u2"]
     assert handler.call(M(), None, args, None, files) == (files["u0"], [files["u1"], None, files["u2"]])
     with pytest.raises(LookupError, match="u2"):
         handler.call(M(), None, args, None, {"u0": files["u0"], "u1": files["u1"]})

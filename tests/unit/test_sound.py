@@ -11,6 +11,7 @@ import pytest
 
 from reactor_runtime.link import Sound
 from reactor_runtime.media.sound import BLOCK, RATE, AudioStream
+from reactor_runtime.worker.emitter import RingSink, Stamp
 
 DEADLINE_S = 10.0
 
@@ -116,3 +117,29 @@ def test_a_listener_that_fails_costs_the_others_nothing(stream: AudioStream) -> 
     stream.subscribe("viewer", ear)
     stream.submit(piece(np.zeros(20 * BLOCK)))
     ear.wait(20)
+
+
+def test_left_and_right_stay_apart_at_any_rate(stream: AudioStream) -> None:
+    ear = Ear()
+    stream.subscribe("viewer", ear)
+    t = np.arange(22_050) / 44_100
+    both = np.stack([10_000 * np.sin(2 * np.pi * 440 * t), 5_000 * np.sin(2 * np.pi * 1500 * t)], axis=1)
+    for k, part in enumerate(np.array_split(both, 12)):
+        stream.submit(piece(part.ravel(), due=k * 0.5 / 12, rate=44_100, channels=2))
+    ear.wait(40)
+    assert all(len(pcm) == BLOCK * 4 and channels == 2 for _, pcm, channels in ear.blocks)
+    for side, (pitch, amplitude) in enumerate([(440, 10_000), (1500, 5_000)]):
+        heard = ear.samples[side::2][: 40 * BLOCK].astype(float)
+        assert abs(int(np.abs(np.fft.rfft(heard * np.hanning(len(heard)), RATE)).argmax()) - pitch) <= 3
+        assert np.sqrt(np.square(heard[BLOCK:]).mean()) == pytest.approx(amplitude / 2**0.5, rel=0.05)
+
+
+async def test_samples_cross_interleaved_and_none_of_them_is_no_message() -> None:
+    sent: list[Sound] = []
+    sink = RingSink(sent.append, slots=4)
+    stamp = Stamp(seq=0, due=1.5, emitted=1.0, session="s", step=1, fps=30.0, applied=())
+    sink.play("voice", np.array([[1, 2, 3], [-1, -2, -3]], np.int16), 44_100, stamp)
+    sink.play("voice", np.empty((2, 0), np.int16), 44_100, stamp)
+    sink.play("voice", np.broadcast_to(np.array([[7, 8]], np.int16), (2, 2)), 44_100, stamp)
+    assert [np.frombuffer(sound.pcm, "<i2").tolist() for sound in sent] == [[1, -1, 2, -2, 3, -3], [7, 7, 8, 8]]
+    assert [(sound.channels, sound.rate, sound.due_ns) for sound in sent] == [(2, 44_100, 1_500_000_000)] * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -122,4 +123,25 @@ def test_a_terminal_that_is_gone_changes_nothing(told: list[str]):
     supervisor._children = {"edge": edge, "worker": Child("worker")}  # type: ignore[dict-item]
     supervisor._loaded_once = True
     supervisor._on_signal(1)
-    assert edge.sent == [{"type": "shutdown", "after": 0.0}]
+    assert edge.sent == [{"type": "shutdown", "after": 0.0, "grace": 0.0}]
+
+
+def test_a_model_that_is_being_debugged_may_stand_still_and_the_service_may_not(told: list[str]):
+    made = Supervisor(Commands(lambda _: [], lambda _: []), [], told.append, "http://here", debugged=True)
+    made._children = {"edge": Child("edge"), "worker": Child("worker")}  # type: ignore[dict-item]
+    for child in made._children.values():
+        child.beat_at -= module.HANG_S + 1
+    made._tick()
+    assert [child.killed for child in made._children.values()] == [1, 0]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("number", "grace"), [(signal.SIGTERM, 50.0), (signal.SIGINT, 0.0), (signal.SIGHUP, 0.0)])
+def test_only_a_termination_gives_the_session_its_grace(number: signal.Signals, grace: float, told: list[str]):
+    made = Supervisor(Commands(lambda _: [], lambda _: []), [], told.append, "http://here", grace=50.0)
+    made._children = {"edge": Child("edge"), "worker": Child("worker")}  # type: ignore[dict-item]
+    made._loaded_once = True
+    made._on_signal(number)
+    edge: Any = made._children["edge"]
+    assert edge.sent == [{"type": "shutdown", "after": 0.0, "grace": grace}]
+    assert made._deadline is not None
+    assert (made._deadline - time.monotonic() > 45) == (grace > 0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from reactor_runtime.authoring.batch import Bundle, FrameError, split
+from reactor_runtime.authoring.arrays import FrameError
+from reactor_runtime.authoring.batch import Bundle, split
 from reactor_runtime.authoring.clients import ClientInfo
 from reactor_runtime.authoring.core import OutputBuffer, ReactorCore
 from reactor_runtime.authoring.describe import Description, describe
+from reactor_runtime.authoring.event_classes import EVENT_REGISTRY, Event, make_event
 from reactor_runtime.authoring.events import (
     HookName,
     connected,
@@ -20,7 +22,10 @@ from reactor_runtime.authoring.handlers import Handler, Hook
 from reactor_runtime.authoring.inputs import BufferClosed, InputBuffer, InputFrame, ReadMode
 from reactor_runtime.authoring.messages import MESSAGE_REGISTRY, ModelMessage
 from reactor_runtime.authoring.model import ReactorModel
+from reactor_runtime.authoring.notices import Connected, Disconnected, FileUploaded
 from reactor_runtime.authoring.pipeline import Idle, ReactorPipeline
+from reactor_runtime.authoring.pixels import Picture, PixelFormat
+from reactor_runtime.authoring.registries import all_input_tracks, all_output_tracks
 from reactor_runtime.authoring.runtime import Runtime
 from reactor_runtime.authoring.snapshot import state_values
 from reactor_runtime.authoring.state import InputState
@@ -29,6 +34,7 @@ from reactor_runtime.authoring.types import Uploads, to_python
 from reactor_runtime.authoring.uploads import UploadedFile
 
 __all__ = [
+    "EVENT_REGISTRY",
     "INPUT_REGISTRY",
     "MESSAGE_REGISTRY",
     "OUTPUT_REGISTRY",
@@ -36,8 +42,12 @@ __all__ = [
     "BufferClosed",
     "Bundle",
     "ClientInfo",
+    "Connected",
     "Description",
+    "Disconnected",
+    "Event",
     "FieldInfo",
+    "FileUploaded",
     "FrameError",
     "Handler",
     "Hook",
@@ -52,6 +62,8 @@ __all__ = [
     "ModelMessage",
     "Output",
     "OutputBuffer",
+    "Picture",
+    "PixelFormat",
     "ReactorCore",
     "ReactorModel",
     "ReactorPipeline",
@@ -60,11 +72,14 @@ __all__ = [
     "UploadedFile",
     "Uploads",
     "Video",
+    "all_input_tracks",
+    "all_output_tracks",
     "connected",
     "describe",
     "disconnected",
     "event",
     "file_uploaded",
+    "make_event",
     "session_ended",
     "session_started",
     "split",

@@ -94,6 +94,8 @@ def _default(argument: Argument, default: Any) -> Any | UnsetType:
     if default is None:
         # Allowed whatever the type and the bounds: it means "not set yet".
         return None
+    if plain_kind(argument.type) == "upload":
+        raise Mistake(f"default {default!r}: a file comes from a client, so None is the only default")
     if isinstance(default, float) and not math.isfinite(default):
         raise Mistake(f"default {default!r} has no form in JSON; use None with Optional[float] for no limit")
     try:

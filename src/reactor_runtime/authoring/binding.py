@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 
 from reactor_runtime.authoring import scope
 from reactor_runtime.authoring.inputs import InputBuffer
-from reactor_runtime.authoring.messages import ModelMessage
 from reactor_runtime.authoring.tracks import Input, Output, tracks_of
 
-T = TypeVar("T", Input, Output, ModelMessage)
+T = TypeVar("T")
 _BUFFERS = "_reactor_buffers"
 
 

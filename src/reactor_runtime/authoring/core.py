@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import Any, ClassVar
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from reactor_runtime.authoring import scope
 from reactor_runtime.authoring.messages import ModelMessage
 from reactor_runtime.authoring.runtime import Runtime
 from reactor_runtime.authoring.tracks import Output
 
+if TYPE_CHECKING:
+    from reactor_runtime.authoring.event_classes import Event
+
 
 class OutputBuffer:
-    """The author's handle on the playout queue, `self.output_buffer`. Nothing here blocks."""
+    """The author's handle on the playout queue, `self.output_buffer`. Nothing here blocks; `submit` may wait."""
 
     def __init__(self, model: ReactorCore) -> None:
         self._model = model
@@ -32,6 +36,17 @@ class OutputBuffer:
     def flush(self) -> None:
         """Drop every frame that waits to be shown; the picture goes black."""
         self._model._reactor_runtime("output_buffer.flush").flush()
+
+    async def submit(self, output: Output, *, drop: bool = False) -> int:
+        """Queue `output` and return how many of its frames were taken: 0 while nobody watches.
+
+        As `ReactorCore.emit`, but for a model that keeps its own time: it waits for room in the queue alone, not for
+        the moment when the next step should begin. With `drop=True` it does not wait at all.
+        """
+        if not isinstance(output, Output):
+            raise TypeError(f"output_buffer.submit: expected an Output, got {type(output).__name__}")
+        runtime = self._model._reactor_runtime("output_buffer.submit")
+        return await runtime.emit(output, compute_time=None, drop=drop, paced=False)
 
 
 class ReactorCore:
@@ -69,7 +84,7 @@ class ReactorCore:
 
     @property
     def output_buffer(self) -> OutputBuffer:
-        """The handle on the playout queue: `fps`, `set_fps`, `flush`."""
+        """The handle on the playout queue: `fps`, `set_fps`, `flush`, `submit`."""
         return OutputBuffer(self)
 
     async def emit(self, output: Output, *, compute_time: float | None = None, drop: bool = False) -> None:
@@ -83,6 +98,16 @@ class ReactorCore:
         if not isinstance(output, Output):
             raise TypeError(f"{type(self).__name__}.emit: expected an Output, got {type(output).__name__}")
         await self._reactor_runtime("emit").emit(output, compute_time=compute_time, drop=drop)
+
+    def events(self) -> AsyncIterator[Event]:
+        """What happens from here on: who joins and leaves, and clients' commands. Use it in an `async for`.
+
+        Of the commands, those that are `Event` classes and have no handler; each is accepted at once and counts as
+        applied when it is taken from here. First come `Connected` events of those who are there already. In a pipeline
+        it ends with the session; in a `ReactorModel` it never does. At most 1,000 events wait; commands beyond that
+        fail. Each event goes to one taker. Call it on the model's event loop.
+        """
+        return self._reactor_runtime("events").events()
 
     async def send(self, message: ModelMessage) -> None:
         """Send `message` to every client; does nothing when no one is there.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reactor_runtime.authoring import scope
-from reactor_runtime.authoring.batch import describe_array, is_array
+from reactor_runtime.authoring.arrays import describe_array
 from reactor_runtime.authoring.binding import (
     authors_classes,
     bind_inputs,
@@ -21,14 +21,16 @@ from reactor_runtime.authoring.binding import (
     visible,
 )
 from reactor_runtime.authoring.core import ReactorCore
+from reactor_runtime.authoring.event_classes import event_handlers
 from reactor_runtime.authoring.events import HookName
 from reactor_runtime.authoring.handlers import Handler, Hook, collect_handlers, collect_hooks
 from reactor_runtime.authoring.inputs import InputBuffer
 from reactor_runtime.authoring.messages import ModelMessage, message_of
 from reactor_runtime.authoring.pipeline import Idle, ReactorPipeline
+from reactor_runtime.authoring.pixels import is_picture
 from reactor_runtime.authoring.state import InputState, fields_of
 from reactor_runtime.authoring.tracks import Input, Output, tracks_of
-from reactor_runtime.contract import Contract, Message, Track, TypeSpec
+from reactor_runtime.contract import Contract, Message, Track, takes_files
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +58,9 @@ class Description:
     def wrap(self, yielded: Any) -> Output | None:
         """The output that a yielded value stands for; None for `Idle` and None.
 
-        A raw array becomes the one output that has a single video track. Raises `TypeError` for an output whose tracks
-        the contract lacks, for an array where no output or several have such a track, and for anything else.
+        Raw pixels (an array, a tensor, a PIL image, a list of them) become the one output that has a single video
+        track. Raises `TypeError` for an output whose tracks the contract lacks, for pixels where no output or several
+        have such a track, and for anything else.
         """
         if yielded is None or yielded is Idle:
             return None
@@ -65,14 +68,17 @@ class Description:
             self._check_declared(type(yielded))
             return yielded
         name = self.model_class.__name__
-        if not is_array(yielded):
+        if not is_picture(yielded):
             what = describe_array(yielded)
-            raise TypeError(f"{name}.inference yielded {what}; it may yield an Output, an array or Idle")
+            raise TypeError(
+                f"{name}.inference yielded {what}; it may yield an Output, an array, a tensor, a PIL image, a list of "
+                "such frames, or Idle"
+            )
         candidates = [cls for cls in self.outputs if [track.kind for track in tracks_of(cls)] == ["video"]]
         if len(candidates) != 1:
             found = ", ".join(cls.__name__ for cls in candidates) or "none"
             raise TypeError(
-                f"{name}.inference yielded a raw array, which needs exactly one Output with a single video track; "
+                f"{name}.inference yielded raw pixels, which need exactly one Output with a single video track; "
                 f"there are {len(candidates)} ({found}), so yield an Output"
             )
         return candidates[0](**{tracks_of(candidates[0])[0].name: yielded})
@@ -100,12 +106,12 @@ def describe(model_class: type[ReactorCore]) -> Description:
     state_class = find_state(model_class)
     if state_class is None and issubclass(model_class, ReactorPipeline):
         raise _state_missing(model_class)
-    handlers = collect_handlers(model_class, state_class)
+    handlers = {**event_handlers(model_class), **collect_handlers(model_class, state_class)}
     hooks = collect_hooks(model_class)
     outputs, inputs = output_classes(model_class), input_classes(model_class)
     commands = tuple(handler.command for handler in handlers.values())
     fields = fields_of(state_class) if state_class is not None else {}
-    uploads = any(_has_upload(argument.type) for command in commands for argument in command.arguments)
+    uploads = any(takes_files(argument.type) for command in commands for argument in command.arguments)
     contract = Contract(
         name=model_class.__name__,
         description=inspect.cleandoc(model_class.__dict__.get("__doc__") or ""),
@@ -115,6 +121,7 @@ def describe(model_class: type[ReactorCore]) -> Description:
         fps=_pinned_fps(model_class),
         buffer_size=model_class.buffer_size or ReactorCore.buffer_size,
         accepts_uploads=uploads or "file_uploaded" in hooks,
+        file_uploaded="file_uploaded" in hooks,
         state={name: field.argument.default for name, field in fields.items()},
     )
     return Description(model_class, contract, float(model_class.fps), state_class, handlers, hooks, outputs, inputs)
@@ -224,8 +231,3 @@ def _messages(cls: type, classes: Iterable[type[ModelMessage]]) -> tuple[Message
                 f"{scope.where(message_class)}"
             )
     return tuple(message_of(message_class) for message_class in owners.values())
-
-
-def _has_upload(spec: TypeSpec) -> bool:
-    inner = (*((spec.item,) if spec.item is not None else ()), *(field.type for field in spec.fields))
-    return spec.kind == "upload" or any(_has_upload(part) for part in inner)

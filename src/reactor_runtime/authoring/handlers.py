@@ -15,7 +15,7 @@ from reactor_runtime.authoring.fields import MISSING, FieldInfo, Mistake
 from reactor_runtime.authoring.state import InputState, fields_of
 from reactor_runtime.authoring.types import PyType, Uploads, compile_type
 from reactor_runtime.authoring.uploads import UploadedFile
-from reactor_runtime.contract import Argument, Command, TypeSpec
+from reactor_runtime.contract import Argument, Command, references
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +27,8 @@ class Handler:
     function: Callable[..., Any] | None = None
     """The author's method; None for a generated setter."""
     wants_client: bool = False
+    is_event: bool = False
+    """Whether calling it makes an `Event`, which the author takes from `self.events()`."""
 
     def call(
         self,
@@ -40,7 +42,7 @@ class Handler:
 
         Returns what the author's method returns: for an async one the coroutine, which the caller awaits. A generated
         setter writes to `state`, does nothing while that is None, and returns None. `uploads` holds the files that
-        `references(args)` asks for. Raises `LookupError` for a missing one, and whatever the method raises.
+        `upload_ids(args)` asks for. Raises `LookupError` for a missing one, and whatever the method raises.
         """
         values = {name: self.types[name].load(value, uploads) for name, value in args.items()}
         if self.function is None:
@@ -52,13 +54,9 @@ class Handler:
             values["client"] = client
         return self.function(model, **values)
 
-    def references(self, args: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The upload references in validated `args`, in order, wherever they sit."""
-        return [
-            reference
-            for argument in self.command.arguments
-            for reference in _references(argument.type, args.get(argument.name))
-        ]
+    def upload_ids(self, args: dict[str, Any]) -> list[str]:
+        """The uploads that validated `args` refer to, each once, in order, wherever they sit."""
+        return list(dict.fromkeys(found.upload_id for found in references(self.command.arguments, args)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,22 +168,3 @@ def _argument(
 def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """The parameters after `self`."""
     return dict(list(inspect.signature(function).parameters.items())[1:])
-
-
-def _references(spec: TypeSpec, value: Any) -> Iterator[dict[str, Any]]:
-    if value is None:
-        return
-    if spec.kind == "upload":
-        if isinstance(value, dict):
-            yield value
-    elif spec.kind == "optional" and spec.item is not None:
-        yield from _references(spec.item, value)
-    elif spec.kind == "list" and spec.item is not None:
-        for element in value:
-            yield from _references(spec.item, element)
-    elif spec.kind == "dict" and spec.item is not None:
-        for element in value.values():
-            yield from _references(spec.item, element)
-    elif spec.kind == "object":
-        for member in spec.fields:
-            yield from _references(member.type, value.get(member.name))

@@ -29,9 +29,10 @@ class BufferClosed(Exception):
 
 @dataclass(frozen=True, eq=False)
 class InputFrame:
-    """One frame of a viewer. Video: uint8 RGB `(H, W, 3)`. Audio: int16 `(1, M)`. `pts` is in seconds, None if unknown.
+    """One frame of a viewer. Video: uint8 RGB `(H, W, 3)`. Audio: int16 `(channels, M)`, 20 ms of sound.
 
-    Where numpy takes an array it takes a frame too, as its `data`.
+    `pts` is in seconds, on one clock for all tracks; None if unknown. Where numpy takes an array, it takes a frame as
+    its `data`.
     """
 
     data: NDArray[Any]

@@ -9,6 +9,8 @@ import math
 import uuid
 from typing import Any
 
+from reactor_runtime.authoring.uploads import UploadedFile
+
 _MAX_DEPTH = 32
 _HINTS = {
     "ndarray": "; send array.tolist(), or show it as a track",
@@ -21,8 +23,9 @@ def to_json(value: Any, path: str, depth: int = 0) -> Any:
     """`value` as fresh JSON data. `path` names it in errors, e.g. `Status.progress`.
 
     Dataclasses become objects, tuples and sets arrays, enum members their values, numpy scalars numbers, dates and
-    times ISO 8601 text, UUIDs text, and NaN and the infinities null, as JavaScript does it, for JSON has no word for
-    them. Raises `TypeError` for everything else, cycles and integers beyond 64 bits included.
+    times ISO 8601 text, UUIDs text, uploaded files their references without the bytes, and NaN and the infinities null,
+    as JavaScript does it, for JSON has no word for them. Raises `TypeError` for everything else, cycles and integers
+    beyond 64 bits included.
     """
     if depth > _MAX_DEPTH:
         raise TypeError(f"{path}: nested deeper than {_MAX_DEPTH}, or a cycle")
@@ -45,6 +48,8 @@ def to_json(value: Any, path: str, depth: int = 0) -> Any:
         return [to_json(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(sorted(value, key=repr))]
     if isinstance(value, dict):
         return {_key(k, path): to_json(item, f"{path}[{k!r}]", depth + 1) for k, item in value.items()}
+    if isinstance(value, UploadedFile):
+        return to_json(value.reference(), path, depth + 1)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [f.name for f in dataclasses.fields(value)]
         return {name: to_json(getattr(value, name), f"{path}.{name}", depth + 1) for name in names}

@@ -6,6 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from reactor_runtime.authoring.event_classes import Event
     from reactor_runtime.authoring.tracks import Output
 
 
@@ -29,12 +32,17 @@ class Runtime(Protocol):
     def flush(self) -> None:
         """Drop every frame that waits to be shown; the picture goes black. Never blocks."""
 
-    async def emit(self, output: Output, *, compute_time: float | None, drop: bool) -> None:
-        """Send an output. Waits while the playout queue is full, unless `drop`: then what does not fit is discarded.
+    async def emit(self, output: Output, *, compute_time: float | None, drop: bool, paced: bool = True) -> int:
+        """Send an output; returns how many frames were taken.
 
-        `compute_time` is in seconds; above 0 it sets the rate to frames per compute time. An output
-        that can't be shown, or that the model does not declare, is told as a fault and costs nothing but itself.
+        Waits while the playout queue is full, unless `drop`: then what does not fit is discarded. If `paced`, it also
+        waits until the next step should begin. `compute_time` is in seconds; above 0 it sets the rate to frames per
+        compute time. An output that can't be shown, or that the model does not declare, is told as a fault and costs
+        nothing but itself.
         """
+
+    def events(self) -> AsyncIterator[Event]:
+        """What happens from here on, one event at a time."""
 
     async def send(self, name: str, data: dict[str, Any], client_id: int | None) -> None:
         """Send a message, JSON-ready, to one client, or to all for None. Having no one to send to is no error."""

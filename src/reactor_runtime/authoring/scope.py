@@ -21,6 +21,10 @@ _ATTRIBUTE = "_reactor_scope"
 _PACKAGE = __name__.partition(".")[0]
 
 
+class Annotation:
+    """The base of objects that authors annotate with, beside types: kept from a function's locals as those are."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scope:
     """The surroundings of a class statement. `names` are those that a module-level reader of the class would see."""
@@ -146,7 +150,7 @@ def _defining_frame(cls: type) -> types.FrameType | None:
 
 
 def _is_typelike(value: object) -> bool:
-    return isinstance(value, type | types.ModuleType | types.UnionType | types.GenericAlias) or (
+    return isinstance(value, type | types.ModuleType | types.UnionType | types.GenericAlias | Annotation) or (
         type(value).__module__ in ("typing", "typing_extensions")
     )
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+import math
+import numbers
+import re
+from collections.abc import Mapping, MutableMapping
 from typing import Any, ClassVar, dataclass_transform
 from weakref import WeakValueDictionary
 
 from reactor_runtime.authoring import scope
 from reactor_runtime.authoring.dataclassing import Declared
+from reactor_runtime.authoring.pixels import Layout, PixelFormat
 from reactor_runtime.contract import Direction, Track
 
 OUTPUT_REGISTRY: MutableMapping[str, type[Output]] = WeakValueDictionary()
@@ -15,15 +19,43 @@ OUTPUT_REGISTRY: MutableMapping[str, type[Output]] = WeakValueDictionary()
 INPUT_REGISTRY: MutableMapping[str, type[Input]] = WeakValueDictionary()
 """Every `Input` class alive, by name; for information only."""
 
+_TRACK_HINT = re.compile(r"([A-Za-z_]\w*\.)*(Video|Audio)(\(.*\))?$", re.DOTALL)
+"""An annotation as a string that is meant as a track, whatever else is wrong with it."""
 
-class Video:
-    """Marks a field as a video track: uint8 RGB, `(H, W, 3)`, or `(N, H, W, 3)` for N frames. May be subclassed."""
+
+class Video(scope.Annotation):
+    """Marks a field as a video track: frames `(H, W, C)`, or `(N, H, W, C)` for N frames; C is 3, 4 (RGBA) or 1 (grey).
+
+    Pixels are `uint8` or `bool`; floats need a `range`, which holds the values of black and of white. With
+    `layout="CHW"` channels come first. Declare both as `Video(range=(-1, 1), layout="CHW")`, or in the body of a
+    subclass. What an `Input` receives is `uint8 (H, W, 3)` in any case.
+    """
+
+    range: tuple[float, float] | None = None
+    layout: Layout = "HWC"
+
+    def __init__(self, *, range: tuple[float, float] | None = None, layout: Layout | None = None) -> None:
+        if range is not None:
+            self.range = range
+        if layout is not None:
+            self.layout = layout
 
 
-class Audio:
-    """Marks a field as an audio track: int16 mono, `(1, M)` or `(M,)`. Subclass it to change `sample_rate`, in Hz."""
+class Audio(scope.Annotation):
+    """Marks a field as an audio track: int16, or floats from -1 to 1, `(channels, M)`, or `(M,)` for mono.
 
-    sample_rate: ClassVar[int] = 48_000
+    `sample_rate` is in Hz; `channels` is 1 or 2. Declare others as `Audio(sample_rate=44_100, channels=2)`, or in the
+    body of a subclass.
+    """
+
+    sample_rate: int = 48_000
+    channels: int = 1
+
+    def __init__(self, *, sample_rate: int | None = None, channels: int | None = None) -> None:
+        if sample_rate is not None:
+            self.sample_rate = sample_rate
+        if channels is not None:
+            self.channels = channels
 
 
 class _Media(Declared):
@@ -33,6 +65,8 @@ class _Media(Declared):
     _reactor_hints: ClassVar[dict[str, tuple[Any, type]]] = {}
     """The fields of the class and its parents, as annotated, each with the class that annotates it."""
     _reactor_tracks: ClassVar[tuple[Track, ...]] = ()
+    _reactor_formats: ClassVar[dict[str, PixelFormat]] = {}
+    """What the video tracks of the class declare of their arrays, by name."""
 
     @classmethod
     def _prepare(cls) -> None:
@@ -47,8 +81,11 @@ class _Media(Declared):
                 raise scope.fault(
                     cls, track.name, "a track has no default: an instance is made with an array for every track"
                 )
-            if track.rate is not None and (isinstance(track.rate, bool) or track.rate <= 0):
+            if track.rate is not None and (type(track.rate) is not int or track.rate <= 0):
                 raise scope.fault(cls, track.name, f"sample_rate={track.rate!r} is not a rate in Hz", ValueError)
+            if type(track.channels) is not int or track.channels not in (1, 2):
+                text = f"channels={track.channels!r} is neither 1, for mono, nor 2, for stereo"
+                raise scope.fault(cls, track.name, text, ValueError)
         # Fields that a subclass adds are keyword-only: a parent's defaults must not forbid them.
         cls._reactor_make_dataclass(eq=False, kw_only=inherited)
 
@@ -90,6 +127,7 @@ def tracks_of(cls: type[_Media]) -> tuple[Track, ...]:
     if known is not None:
         return known
     tracks: list[Track] = []
+    formats: dict[str, PixelFormat] = {}
     settled = True
     for name, (hint, owner) in cls._reactor_hints.items():
         try:
@@ -98,24 +136,61 @@ def tracks_of(cls: type[_Media]) -> tuple[Track, ...]:
             # A name of `if TYPE_CHECKING`, or of a line further down that will be there the next time.
             settled = False
             continue
-        if marker is not None and issubclass(marker, Audio):
-            tracks.append(Track(name, "audio", cls._reactor_direction, marker.sample_rate))
+        if isinstance(marker, Audio):
+            tracks.append(Track(name, "audio", cls._reactor_direction, marker.sample_rate, marker.channels))
         elif marker is not None:
             tracks.append(Track(name, "video", cls._reactor_direction))
+            formats[name] = _format(owner, name, marker, cls._reactor_direction)
+    cls._reactor_formats = formats
     if settled:
         cls._reactor_tracks = tuple(tracks)
     return tuple(tracks)
 
 
-def _marker(owner: type, hint: Any, cls: type) -> type[Video] | type[Audio] | None:
-    """`Video`, `Audio` or the subclass that `hint` means, if it does.
+def formats_of(cls: type[_Media]) -> Mapping[str, PixelFormat]:
+    """What the video tracks of an `Output` class declare of their arrays, by name."""
+    tracks_of(cls)
+    return cls._reactor_formats
+
+
+def _marker(owner: type, hint: Any, cls: type) -> Video | Audio | None:
+    """The `Video` or `Audio` that `hint` means, if it does; a class means an instance of it.
 
     Raises `NameError` for an unknown name, `TypeError` if that name looks like a track's.
     """
     try:
         resolved = scope.resolve(hint, owner, cls)
-    except NameError as error:
-        if isinstance(hint, str) and hint.rpartition(".")[2] in ("Video", "Audio"):
+    except (NameError, TypeError) as error:
+        if isinstance(hint, str) and _TRACK_HINT.match(hint):
             raise scope.fault(owner, None, f"annotation {hint!r} can't be resolved: {error}") from None
         raise
-    return resolved if isinstance(resolved, type) and issubclass(resolved, Video | Audio) else None
+    if isinstance(resolved, type) and issubclass(resolved, Video | Audio):
+        return resolved()
+    return resolved if isinstance(resolved, Video | Audio) else None
+
+
+def _format(owner: type, field: str, marker: Video, direction: Direction) -> PixelFormat:
+    """What `marker` declares of a track's arrays. Raises `TypeError` or `ValueError` naming class and field."""
+    values, layout = marker.range, marker.layout
+    if direction == "in" and (values is not None or layout != "HWC"):
+        raise scope.fault(
+            owner, field, "range and layout are an output's to declare; what is received is uint8 (H, W, 3)"
+        )
+    if layout not in ("HWC", "CHW"):
+        raise scope.fault(owner, field, f'layout={layout!r} is neither "HWC" nor "CHW"', ValueError)
+    if values is None:
+        return PixelFormat(None, layout)
+    if not (isinstance(values, tuple | list) and len(values) == 2 and all(map(_is_number, values))):
+        raise scope.fault(
+            owner, field, f"range={values!r} is not a pair of numbers; write the values of black and of white: (0, 1)"
+        )
+    black, white = float(values[0]), float(values[1])
+    if not (math.isfinite(black) and math.isfinite(white) and black < white):
+        raise scope.fault(
+            owner, field, f"range={values!r}: both must be finite, and black, which is first, below white", ValueError
+        )
+    return PixelFormat((black, white), layout)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

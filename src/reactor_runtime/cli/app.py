@@ -9,6 +9,10 @@ from typing import Annotated
 
 import typer
 
+from reactor_runtime.cli.overrides import OverrideError, WithOverrides, overrides_of
+
+OVERRIDES_HELP = "--model.KEY=VALUE sets a value of the model's config; dots lead into its blocks, VALUE is YAML."
+
 app = typer.Typer(
     name="reactor",
     help="Serve a Python video model live: people watch its frames as they are generated, and steer it.",
@@ -43,39 +47,70 @@ def _fail(text: str, code: int = 2) -> typer.Exit:
     return typer.Exit(code)
 
 
-@app.command()
+@app.command(cls=WithOverrides, epilog=OVERRIDES_HELP)
 def run(
+    context: typer.Context,
     path: Annotated[Path, typer.Option("--path", "-p", help="The folder with reactor.yaml.")] = Path(),
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 lets the system choose.")] = 8080,
+    runtime: Annotated[str, typer.Option(help="How to serve: http.")] = "http",
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="In place of the config file that reactor.yaml names.")
+    ] = None,
+    config_help: Annotated[bool, typer.Option("--config-help", help="Print the model's config and exit.")] = False,
     orphan_timeout: Annotated[
         float, typer.Option(help="Seconds that a session without viewers lives; 0 means for ever.")
     ] = 30.0,
+    ping_timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds after which a client that pings no more is gone; 0 means never.")
+    ] = 20.0,
     codec: Annotated[
         list[str] | None, typer.Option(help="Video codecs to offer, best first: AV1, VP8, VP9. May be repeated.")
     ] = None,
-    stun_server: Annotated[list[str] | None, typer.Option(help="stun:HOST:PORT; none by default.")] = None,
-    turn_server: Annotated[list[str] | None, typer.Option(help="USER;PASSWORD;turn:HOST:PORT.")] = None,
+    stun_server: Annotated[
+        list[str] | None, typer.Option(help="stun:HOST:PORT; none by default. May be repeated.")
+    ] = None,
+    turn_server: Annotated[
+        list[str] | None, typer.Option(help="USER;PASSWORD;turn:HOST:PORT. May be repeated.")
+    ] = None,
     webrtc_port_range: Annotated[str, typer.Option(help="MIN:MAX of the UDP ports to use.")] = "",
+    ice_transport_policy: Annotated[
+        str, typer.Option(help="all, as by default, or relay: only by way of the TURN servers.")
+    ] = "",
+    profiling_dir: Annotated[
+        Path | None, typer.Option(help="Record the model's profiler sections, and write them here at the end.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Wait for a debugger before the model is imported.")] = False,
+    debug_port: Annotated[int, typer.Option(min=1, max=65535, help="Where --debug waits, on 127.0.0.1.")] = 5678,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log in detail.")] = False,
 ) -> None:
     """Load the model once, keep it warm, and serve it."""
-    from reactor_runtime.cli.run import RunError, RunOptions, serve
+    from reactor_runtime.cli import run as command
 
-    options = RunOptions(
-        path=path,
-        host=host,
-        port=port,
-        orphan_timeout=orphan_timeout,
-        codecs=tuple(codec or ()),
-        stun_servers=tuple(stun_server or ()),
-        turn_servers=tuple(turn_server or ()),
-        webrtc_port_range=webrtc_port_range,
-        log_level="debug" if verbose else "warning",
-    )
     try:
-        code = serve(options)
-    except RunError as error:
+        options = command.RunOptions(
+            path=path,
+            host=host,
+            port=port,
+            runtime=runtime,
+            config=config,
+            overrides=overrides_of(context),
+            orphan_timeout=orphan_timeout,
+            ping_timeout=ping_timeout,
+            codecs=tuple(codec or ()),
+            stun_servers=tuple(stun_server or ()),
+            turn_servers=tuple(turn_server or ()),
+            webrtc_port_range=webrtc_port_range,
+            ice_transport_policy=ice_transport_policy,
+            profiling_dir=profiling_dir,
+            debug_port=debug_port if debug else None,
+            log_level="debug" if verbose else "warning",
+        )
+        if config_help:
+            print(command.config_help(options))
+            return
+        code = command.serve(options)
+    except (command.RunError, OverrideError) as error:
         raise _fail(str(error)) from None
     raise typer.Exit(code)
 
@@ -123,13 +158,18 @@ def bench(
     batch: Annotated[int, typer.Option(min=1, max=64, help="Frames per step.")] = 1,
     buffer_size: Annotated[int, typer.Option(min=1, max=256, help="The model's buffer_size.")] = 4,
     step_ms: Annotated[float, typer.Option(min=0, help="Milliseconds that a step computes, beside drawing.")] = 0.0,
+    emit: Annotated[bool, typer.Option("--emit", help="Only what a frame of this size costs the model.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure the served path on this machine: a synthetic model, real processes, real WebRTC viewers."""
     from reactor_runtime.cli.bench import BenchError, BenchOptions, report, run_bench
+    from reactor_runtime.cli.bench.emit import measure_emit, report_emit
 
     try:
         options = BenchOptions.of(size, fps, viewers, seconds, codec, batch, buffer_size, step_ms)
+        if emit:
+            report_emit(measure_emit(options.width, options.height), size, as_json=as_json)
+            return
         result = run_bench(options)
     except BenchError as error:
         raise _fail(str(error), 1) from None

@@ -12,7 +12,7 @@ import msgspec
 
 from reactor_runtime.contract import openapi
 from reactor_runtime.worker.loader import understand
-from reactor_runtime.worker.manifest import WorkspaceError, read_manifest
+from reactor_runtime.workspace import WorkspaceError, read_manifest
 
 __all__ = ["WorkspaceError", "document", "normal_version"]
 

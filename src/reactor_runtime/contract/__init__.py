@@ -17,6 +17,7 @@ from reactor_runtime.contract.model import (
     TypeSpec,
 )
 from reactor_runtime.contract.openapi import openapi
+from reactor_runtime.contract.references import Reference, references, takes_files
 from reactor_runtime.contract.validation import Rejection, check, validate
 from reactor_runtime.contract.values import json_equal
 
@@ -27,6 +28,7 @@ __all__ = [
     "Direction",
     "Kind",
     "Message",
+    "Reference",
     "Rejection",
     "Track",
     "TypeName",
@@ -34,5 +36,7 @@ __all__ = [
     "check",
     "json_equal",
     "openapi",
+    "references",
+    "takes_files",
     "validate",
 ]

@@ -15,12 +15,16 @@ Direction = Literal["in", "out"]
 
 
 class Track(Struct, frozen=True):
-    """A named medium. `direction` is the model's view: `out` goes to the viewers. `rate` is in Hz, audio only."""
+    """A named medium. `direction` is the model's view: `out` goes to the viewers.
+
+    Of audio alone: `rate` is in Hz, and `channels` is 1 or 2.
+    """
 
     name: str
     kind: Kind
     direction: Direction
     rate: int | None = None
+    channels: int = 1
 
 
 TypeName = Literal["int", "float", "str", "bool", "any", "choice", "optional", "list", "dict", "object", "upload"]
@@ -95,6 +99,9 @@ class Contract(Struct, frozen=True):
     buffer_size: int = 4
     """The most frames of a track that may wait to be shown."""
     accepts_uploads: bool = False
+    """Whether a file has anywhere to go: into a command's argument, or to `@file_uploaded`."""
+    file_uploaded: bool = False
+    """Whether the model hears of a file that a client announces outside a command."""
     state: dict[str, Any] = field(default_factory=dict)
     """The public state fields and their defaults, as JSON values."""
 

@@ -23,6 +23,7 @@ def openapi(contract: Contract, version: str = "v0.0.0") -> dict[str, Any]:
         "info": {"title": contract.name, "version": version, "description": contract.description},
         "x-reactor": {
             "tracks": [{"name": t.name, "kind": t.kind, "direction": t.direction} for t in inputs_first],
+            **({"file_uploaded": True} if contract.file_uploaded else {}),
         },
     }
     if contract.commands:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from reactor_runtime.authoring import (
+    EVENT_REGISTRY,
     INPUT_REGISTRY,
     MESSAGE_REGISTRY,
     OUTPUT_REGISTRY,
     Audio,
     BufferClosed,
     ClientInfo,
+    Connected,
+    Disconnected,
+    Event,
     FieldInfo,
+    FileUploaded,
     FrameError,
     Idle,
     Input,
@@ -27,6 +34,8 @@ from reactor_runtime.authoring import (
     ReadMode,
     UploadedFile,
     Video,
+    all_input_tracks,
+    all_output_tracks,
     connected,
     disconnected,
     event,
@@ -34,15 +43,25 @@ from reactor_runtime.authoring import (
     session_ended,
     session_started,
 )
+from reactor_runtime.profiling import get_profiler
+from reactor_runtime.workspace import ReactorConfig, get_weights_path
+
+if TYPE_CHECKING:
+    from reactor_runtime.testing import PipelineExecutor, StepResult
 
 __all__ = [
+    "EVENT_REGISTRY",
     "INPUT_REGISTRY",
     "MESSAGE_REGISTRY",
     "OUTPUT_REGISTRY",
     "Audio",
     "BufferClosed",
     "ClientInfo",
+    "Connected",
+    "Disconnected",
+    "Event",
     "FieldInfo",
+    "FileUploaded",
     "FrameError",
     "Idle",
     "Input",
@@ -54,16 +73,33 @@ __all__ = [
     "ModelMessage",
     "Output",
     "OutputBuffer",
+    "PipelineExecutor",
+    "ReactorConfig",
     "ReactorCore",
     "ReactorModel",
     "ReactorPipeline",
     "ReadMode",
+    "StepResult",
     "UploadedFile",
     "Video",
+    "all_input_tracks",
+    "all_output_tracks",
     "connected",
     "disconnected",
     "event",
     "file_uploaded",
+    "get_profiler",
+    "get_weights_path",
     "session_ended",
     "session_started",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("PipelineExecutor", "StepResult"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # The testing kit brings the driver along, which a model that is being served has no use for here.
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module("reactor_runtime.testing"), name)
+    return value

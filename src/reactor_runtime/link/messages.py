@@ -156,8 +156,28 @@ class Demand(Message, frozen=True):
     viewers: int
 
 
+class File(Message, frozen=True):
+    """A file that a client brought to a session; its descriptor travels with this. Commands refer to it by its id.
+
+    `size` is in bytes.
+    """
+
+    session: str
+    upload_id: str
+    name: str
+    mime_type: str
+    size: int
+
+
+class FileAnnounced(Message, frozen=True):
+    """A client says outside a command that the model may have a file."""
+
+    client: int
+    upload_id: str
+
+
 class CommandCall(Message, frozen=True):
-    """A command that passed validation; `args` is complete."""
+    """A command that passed validation; `args` is complete. The files that it refers to have gone before."""
 
     id: int
     client: int
@@ -180,6 +200,19 @@ class Picture(Message, frozen=True):
     session: str
 
 
+class Heard(Message, frozen=True):
+    """A piece of what a viewer publishes to an audio track: interleaved little-endian int16 at the track's own rate.
+
+    `pts`, of its first sample, is in seconds of the monotonic clock.
+    """
+
+    track: str
+    channels: int
+    pcm: bytes
+    pts: float
+    session: str
+
+
 class FrameDone(Message, frozen=True):
     """The slot may be written again."""
 
@@ -190,7 +223,9 @@ class FrameDone(Message, frozen=True):
 
 _Media = Ring | Frame | Sound | Flushed | PictureDone
 FromWorker = Status | _Media | CommandDone | ModelSaid | StateChanged | Fault | SessionClosed
-FromEdge = SessionStart | SessionEnd | ClientJoined | ClientLeft | Demand | CommandCall | FrameDone | Ring | Picture
+_Commands = CommandCall | File | FileAnnounced
+_Published = Ring | Picture | Heard
+FromEdge = SessionStart | SessionEnd | ClientJoined | ClientLeft | Demand | _Commands | FrameDone | _Published
 LinkMessage = FromWorker | FromEdge
 
 _encoder = msgspec.msgpack.Encoder()

@@ -9,10 +9,8 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
-import av
-from av.audio.frame import AudioFrame
-
 from reactor_runtime.link import Sound
+from reactor_runtime.media.resample import Resampler
 
 log = logging.getLogger("reactor.media")
 
@@ -54,7 +52,7 @@ class AudioStream:
         self._pcm = bytearray()
         self._channels = 1
         self._next_ns: int | None = None
-        self._resampler: tuple[tuple[int, int], av.AudioResampler] | None = None
+        self._resampler: Resampler | None = None
         self._thread = threading.Thread(target=self._run, name=f"sound-{track}", daemon=True)
         self._thread.start()
 
@@ -163,21 +161,10 @@ class AudioStream:
                 log.exception("track %s: a listener could not be reached", self.track)
 
     def _resample(self, sound: Sound) -> bytes:
-        if sound.rate == RATE:
-            return sound.pcm
-        layout = "stereo" if sound.channels == 2 else "mono"
-        key = (sound.rate, sound.channels)
-        if self._resampler is None or self._resampler[0] != key:
-            self._resampler = (key, av.AudioResampler(format="s16", layout=layout, rate=RATE))
-        frame = AudioFrame(format="s16", layout=layout, samples=len(sound.pcm) // (2 * sound.channels))
-        frame.sample_rate = sound.rate
-        plane = bytearray(frame.planes[0].buffer_size)
-        plane[: len(sound.pcm)] = sound.pcm
-        frame.planes[0].update(bytes(plane))
-        out = bytearray()
-        for resampled in self._resampler[1].resample(frame):
-            out += bytes(resampled.planes[0])[: resampled.samples * 2 * sound.channels]
-        return bytes(out)
+        r = self._resampler
+        if r is None or (r.rate, r.channels) != (sound.rate, sound.channels):
+            r = self._resampler = Resampler(sound.rate, RATE, sound.channels)
+        return r(sound.pcm)
 
 
 def _seconds(sound: Sound) -> float:

@@ -1,4 +1,4 @@
-/** The HTTP side of the service: health, schema, session, signalling. */
+/** The HTTP side of the service: health, schema, session, signalling, slots for files. */
 
 export class HttpError extends Error {
   constructor(status, body, retryAfter) {
@@ -74,6 +74,10 @@ export async function joinSession(signal) {
     throw error;
   }
 }
+
+/** Makes a slot for a file; returns its id. */
+export const announceUpload = async (name, size, type, signal) =>
+  (await call("POST", "/sessions/local/uploads", { body: { name, size, mime_type: type }, signal })).body.presigned_id;
 
 export const stopSession = () => call("POST", "/stop_session", { body: {} });
 

@@ -21,7 +21,7 @@ export class Connection extends EventTarget {
   constructor() {
     super();
     this.peer = null;
-    this.inputs = []; // {name, sender} of each video track that the model takes
+    this.inputs = []; // {name, kind, sender} of each track that the model takes
     this.lastHeard = null;
     this.disconnectedSince = null;
   }
@@ -42,9 +42,9 @@ export class Connection extends EventTarget {
     const peer = (this.peer = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" }));
     const tracks = descriptor.capabilities?.tracks ?? [];
     const outputs = tracks.filter((track) => track.direction === "recvonly");
-    const inputs = tracks.filter((track) => track.direction === "sendonly" && track.kind === "video");
+    const inputs = tracks.filter((track) => track.direction === "sendonly");
     const offered = [...outputs, ...inputs].map((track) => ({ track, transceiver: peer.addTransceiver(track.kind, { direction: track.direction }) }));
-    this.inputs = offered.filter(({ track }) => track.direction === "sendonly").map(({ track, transceiver }) => ({ name: track.name, sender: transceiver.sender }));
+    this.inputs = offered.filter(({ track }) => track.direction === "sendonly").map(({ track, transceiver }) => ({ name: track.name, kind: track.kind, sender: transceiver.sender }));
 
     peer.addEventListener("track", ({ track, transceiver, receiver }) => {
       const known = offered.find((item) => item.transceiver === transceiver)?.track;
@@ -56,7 +56,9 @@ export class Connection extends EventTarget {
     const opened = this.#openChannel(peer);
     const trickle = this.#trickle(peer, (batch, final) => routes.candidates(id, batch, final));
 
-    await peer.setLocalDescription();
+    // A browser asks for one channel of sound unless told otherwise; the server sends as many as a track has.
+    const { type, sdp: wanted } = await peer.createOffer();
+    await peer.setLocalDescription({ type, sdp: wanted.replace(/^(a=fmtp:\d+ minptime=.*)$/gm, "$1;stereo=1") });
     const mapping = offered.map(({ track, transceiver }) => ({
       mid: transceiver.mid,
       name: track.name,

@@ -46,16 +46,18 @@ export class Controls {
   #send;
   #backlog;
   #lead;
+  #tail;
   #cards = new Map();
   #state = {};
   #shown = "";
 
-  /** `send(command, args)` returns false when there is no connection; `backlog()` is how many bytes wait to leave; `lead` stands above the commands. */
-  constructor(root, { send, backlog, lead }) {
+  /** `send(command, args)` returns false when there is no connection; `backlog()` is how many bytes wait to leave; `lead` stands above the commands, `tail` below. */
+  constructor(root, { send, backlog, lead, tail }) {
     this.#root = root;
     this.#send = send;
     this.#backlog = backlog;
     this.#lead = lead;
+    this.#tail = tail;
     this.showLoading();
   }
 
@@ -75,15 +77,14 @@ export class Controls {
     this.#cards.clear();
     const setters = model.commands.filter((command) => command.setter).map((command) => this.#setterCard(command));
     const actions = model.commands.filter((command) => !command.setter).map((command) => this.#actionCard(command));
-    const inputs = model.tracks.filter((track) => track.direction === "in" && track.kind !== "video").map((track) => track.name);
     this.#root.replaceChildren(
       ...[
         model.description && h("p", { class: "about" }, model.description),
         this.#lead,
         setters.length && section("Parameters", "group group-joined", setters),
         actions.length && section("Actions", "group", actions),
-        !model.commands.length && h("p", { class: "empty" }, "This model takes no commands. Sit back and watch."),
-        inputs.length && h("p", { class: "about" }, `It also takes media (${inputs.join(", ")}), which this page cannot send yet.`),
+        this.#tail,
+        !model.commands.length && !model.hearsFiles && h("p", { class: "empty" }, "This model takes no commands. Sit back and watch."),
       ].filter(Boolean),
     );
     const state = this.#state;
@@ -137,7 +138,11 @@ export class Controls {
     return card;
   }
 
-  #submit(card) {
+  async #submit(card) {
+    if (card.waiting) return;
+    card.waiting = true;
+    await Promise.all(card.fields.map((field) => field.ready()));
+    card.waiting = false;
     const args = {};
     let firstBad = null;
     for (const field of card.fields) {
@@ -156,6 +161,20 @@ export class Controls {
     clearTimeout(card.timer); // what was waiting to be shown is older than this
     card.sentAt = performance.now();
     card.settled = false;
+  }
+
+  /** Gives a file to an argument, and runs the command that it is of. */
+  takeFile({ command, argument }, file) {
+    const card = this.#cards.get(command);
+    const field = card.fields.find((candidate) => candidate.argument.name === argument);
+    card.element.scrollIntoView({ block: "nearest" });
+    field.take(file);
+    if (card.element.tagName === "FORM") card.element.requestSubmit();
+  }
+
+  /** The session is over: files that were sent to it are no longer there. */
+  forget() {
+    for (const card of this.#cards.values()) for (const field of card.fields) field.forget();
   }
 
   /** Follows a command through its life: `record` is one of `Receipts`. */
@@ -210,6 +229,7 @@ export class Controls {
   setOffline(offline) {
     this.#root.dataset.offline = String(offline);
     if (offline) this.#state = {};
+    if (offline) this.forget(); // the server may be another by the time it is back
   }
 }
 

@@ -1,16 +1,17 @@
 /**
  * One input for one argument. `createField(argument, {command, onChange})` returns a `Field`:
  *   `element`  what to put on the page;   `read()` {value} | {omit: true} | {problem};   `write(value)` shows a value, silently;
- *   `busy`     the person is in the middle of using it;   `fail(text)` shows a problem, or clears it with "".
+ *   `busy`     the person is in the middle of using it;   `fail(text)` shows a problem, or clears it with "";
+ *   `ready()`  resolves when `read()` has all that it needs;   `forget()` the session is over.
  * `onChange(value)` is called when the person changes it, many times during a drag.
  */
 
 import { h, icon } from "./dom.js";
+import { Field } from "./field.js";
 import { sensibleStep } from "./schema.js";
+import { UploadField } from "./upload-field.js";
 
-const SETTLE = 700; // ms after the last input during which values from elsewhere wait
 const SEED_RANGE = 100_000; // an integer range this wide is no use as a slider
-let serial = 0;
 
 export function createField(argument, options) {
   const type = FIELD_TYPES.find(({ fits }) => fits(argument)).type;
@@ -18,113 +19,6 @@ export function createField(argument, options) {
   field.build();
   field.write(field.initial);
   return field;
-}
-
-class Field {
-  kind = "text";
-  resettable = true;
-
-  constructor(argument, { command, onChange = () => {}, live = false }) {
-    this.argument = argument;
-    this.live = live;
-    this.onChange = onChange;
-    this.id = `field-${(serial += 1)}`;
-    this.touched = -Infinity;
-    this.hooks = { id: this.id, "data-command": command, "data-argument": argument.name };
-  }
-
-  /** What the input shows at first: the default, or something harmless. */
-  get initial() {
-    return this.argument.fallback;
-  }
-
-  build() {
-    const { argument } = this;
-    this.side = h("div", { class: "field-side" });
-    this.mark = h("span", { class: "field-mark", "data-status": "none", "aria-hidden": "true" });
-    this.error = h("p", { class: "field-error", id: `${this.id}-error`, role: "alert", hidden: true });
-    this.hint = argument.description ? h("p", { class: "field-hint", id: `${this.id}-hint` }, argument.description) : null;
-    this.body = h("div", { class: "field-body" });
-    this.label = this.makeLabel();
-    this.label.append(this.mark);
-    if (argument.required && argument.fallback === undefined && !this.live) this.label.append(h("span", { class: "field-required", title: "Required" }, "required"));
-    if (argument.fallback !== undefined && this.resettable) this.addReset();
-    if (argument.nullable) this.addNone();
-    const control = this.makeControl();
-    if (control) this.body.append(control);
-    const describedBy = [this.hint?.id, this.error.id].filter(Boolean).join(" ");
-    this.primary.setAttribute("aria-describedby", describedBy);
-    this.element = h("div", { class: `field field-${this.kind}` }, h("div", { class: "field-head" }, this.label, this.side), this.hint, this.body, this.error);
-    // At once, not when the input is left: the card would shrink under a button that is being pressed.
-    this.element.addEventListener("input", () => this.fail(""), { capture: true });
-  }
-
-  makeLabel() {
-    return h("label", { class: "field-label", for: this.id }, this.argument.label);
-  }
-
-  addReset() {
-    const { argument } = this;
-    const shown = argument.fallback === null ? "none" : JSON.stringify(argument.fallback);
-    this.resetButton = h("button", { class: "field-reset", type: "button", title: `Reset to ${shown}`, "aria-label": `Reset ${argument.label} to ${shown}`, hidden: true, onclick: () => this.reset() }, icon("reset"));
-    this.label.addEventListener("dblclick", (event) => {
-      event.preventDefault();
-      this.reset();
-    });
-    this.label.title = "Double-click to reset";
-    this.side.append(this.resetButton);
-  }
-
-  addNone() {
-    this.none = h("input", { type: "checkbox", "data-none": this.argument.name, onchange: () => this.changed() });
-    this.side.append(h("label", { class: "none" }, this.none, "None"));
-  }
-
-  reset() {
-    this.write(this.argument.fallback);
-    this.changed();
-    if (document.activeElement === this.resetButton || document.activeElement === document.body) this.primary.focus({ preventScroll: true });
-  }
-
-  /** The person changed the value. */
-  changed() {
-    this.touched = performance.now();
-    this.fail("");
-    this.refresh();
-    const result = this.read();
-    if (result.problem) this.fail(result.problem);
-    else if (!result.omit) this.onChange(result.value);
-  }
-
-  get busy() {
-    return performance.now() - this.touched < SETTLE;
-  }
-
-  read() {
-    if (this.none?.checked) return { value: null };
-    return this.readControl();
-  }
-
-  write(value) {
-    if (this.none) this.none.checked = value === null || value === undefined;
-    if (value !== null && value !== undefined) this.writeControl(value);
-    this.refresh();
-  }
-
-  refresh() {
-    this.element?.toggleAttribute("data-none-set", Boolean(this.none?.checked));
-    for (const input of this.inputs ?? [this.primary]) input.disabled = Boolean(this.none?.checked);
-    if (!this.resetButton) return;
-    const { value } = this.read();
-    this.resetButton.hidden = JSON.stringify(value ?? null) === JSON.stringify(this.argument.fallback);
-  }
-
-  fail(text) {
-    this.error.textContent = text;
-    this.error.hidden = !text;
-    this.primary.toggleAttribute("aria-invalid", Boolean(text));
-    if (text) this.primary.setAttribute("aria-invalid", "true");
-  }
 }
 
 class SliderField extends Field {
@@ -410,24 +304,6 @@ class JsonField extends TextField {
   writeControl(value) {
     this.primary.value = this.committed = JSON.stringify(value);
   }
-}
-
-class UploadField extends Field {
-  kind = "upload";
-  resettable = false;
-
-  makeControl() {
-    this.primary = h("button", { ...this.hooks, class: "button upload", type: "button", disabled: true }, icon("upload"), "Choose a file");
-    return h("div", { class: "upload-row" }, this.primary, h("span", { class: "field-hint" }, "Uploads come later."));
-  }
-
-  addNone() {}
-
-  read() {
-    return { omit: true };
-  }
-
-  write() {}
 }
 
 const isNumber = ({ kind }) => kind === "integer" || kind === "number";

@@ -1,8 +1,9 @@
 /** The playground: joins the session, shows what the model makes, and lets the person steer it. */
 
-import { Cameras } from "./camera.js";
 import { Controls } from "./controls.js";
 import { byId, setIcon, setText } from "./dom.js";
+import { Letterbox } from "./letterbox.js";
+import { Inputs } from "./inputs.js";
 import { Log } from "./log.js";
 import { ReceiptLine, Receipts } from "./receipts.js";
 import { readSchema } from "./schema.js";
@@ -24,16 +25,21 @@ const receiptLine = new ReceiptLine({
   status: byId("receipt-status"),
   facts: byId("receipt-facts"),
 });
-const cameras = new Cameras();
+const inputs = new Inputs();
+const letterbox = new Letterbox(byId("stage"), {
+  toCommand: (target, file) => controls.takeFile(target, file),
+  announce: (reference) => session.connection?.send("runtime", { type: "fileUploaded", data: reference }) ?? false,
+});
 const controls = new Controls(byId("commands"), {
   send(command, args) {
     if (!session.connection?.ready) return false;
     return session.command(receipts.open(command, args).id, command, args);
   },
   backlog: () => session.connection?.backlog ?? 0,
-  lead: cameras.element,
+  lead: inputs.element,
+  tail: letterbox.element,
 });
-const HINT_AFTER = 800; // a model that needs no camera has shown something by then
+const HINT_AFTER = 800; // a model that needs no input has shown something by then
 let viewers = 0;
 let left = false;
 let status = {};
@@ -52,19 +58,19 @@ session.addEventListener("status", ({ detail }) => {
   setIcon(byId("leave"), left ? "play" : "door");
   byId("stop").disabled = status.connection !== "connected";
   if (status.connection === "ended") banner.hide();
-  if (left) cameras.stop();
+  if (left) inputs.stop();
 });
 
 function showHint() {
-  if (status.waiting) overlay.show({ ...status, ...cameras.hint });
+  if (status.waiting) overlay.show({ ...status, ...inputs.hint });
 }
 
-cameras.addEventListener("change", showHint);
+inputs.addEventListener("change", showHint);
 
 session.addEventListener("connection", ({ detail: connection }) => {
   stats.watch(connection?.peer ?? null);
   controls.setOffline(!connection);
-  cameras.attach(connection?.inputs ?? []);
+  inputs.attach(connection?.inputs ?? []);
 });
 
 session.addEventListener("schema", ({ detail: openapi }) => {
@@ -74,8 +80,9 @@ session.addEventListener("schema", ({ detail: openapi }) => {
     document.title = `${model.title} · Reactor`;
   }
   stage.prepare(model.tracks.filter((track) => track.kind === "video" && track.direction === "out").map((track) => track.name));
-  cameras.prepare(model.tracks.filter((track) => track.kind === "video" && track.direction === "in").map((track) => track.name));
+  inputs.prepare(model.tracks.filter((track) => track.direction === "in"));
   controls.render(model);
+  letterbox.prepare(model);
   log.expect(model.messages);
 });
 
@@ -102,7 +109,10 @@ const ON_RUNTIME_MESSAGE = {
     if (Number.isFinite(data.viewers)) stats.viewers(data.viewers);
     if (data.state) log.add("session", `${data.state.toLowerCase()}, ${viewers} ${viewers === 1 ? "viewer" : "viewers"}`, "event");
   },
-  sessionEnded: (data) => log.add("session ended", data.reason ?? "", "event"),
+  sessionEnded(data) {
+    log.add("session ended", data.reason ?? "", "event");
+    controls.forget();
+  },
   error(data) {
     log.add(data.code ?? "error", faultOf(data), "bad");
     if (!data.code?.startsWith("model_")) showWarning(data);
@@ -124,6 +134,7 @@ const WARNINGS = {
   rate_limited: "Too many commands",
   invalid_message: "The server did not understand a message",
   message_too_large: "A message was too large",
+  unknown_upload: "A file did not reach the model",
   no_session: "The session ended before this page joined it",
 };
 
@@ -138,7 +149,11 @@ function showWarning(data) {
   banner.show({ code: data.code, title: WARNINGS[data.code] ?? "Something went wrong", detail: faultOf(data), tone: "warn" });
 }
 
+letterbox.addEventListener("told", ({ detail }) => banner.show(detail));
+letterbox.addEventListener("sent", ({ detail }) => log.add("file sent", detail.name, "event"));
+
 session.addEventListener("crash", ({ detail: fault }) => {
+  controls.forget();
   const title = FAULTS[fault.code] ?? "The model stopped";
   const again = fault.attempt >= fault.allowed ? "" : fault.attempt > 1 ? ` Restarting (fault ${fault.attempt} of ${fault.allowed})…` : " Restarting…";
   banner.show({ code: fault.code, title: `${title}.${again}`, detail: faultOf(fault), tone: "bad", lasting: true });

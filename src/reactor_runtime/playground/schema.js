@@ -2,7 +2,7 @@
 
 import { humanise } from "./dom.js";
 
-/** `{title, description, tracks, commands, messages}` */
+/** `{title, description, tracks, commands, messages, hearsFiles}`; the last: a file may be announced without a command. */
 export function readSchema(document) {
   const commands = [];
   for (const [path, item] of Object.entries(document.paths ?? {})) {
@@ -16,6 +16,7 @@ export function readSchema(document) {
     tracks: document["x-reactor"]?.tracks ?? [],
     commands,
     messages,
+    hearsFiles: Boolean(document["x-reactor"]?.file_uploaded),
   };
 }
 

@@ -16,10 +16,11 @@ import uvicorn
 
 from reactor_runtime.ipc import Control, ControlMessage
 from reactor_runtime.ipc.control import BEAT_S
+from reactor_runtime.logs import configure
 from reactor_runtime.server.app import create_app
 from reactor_runtime.server.connections import Answerer, Connections
 from reactor_runtime.server.settings import EdgeSettings
-from reactor_runtime.session import SessionEngine
+from reactor_runtime.session import LIVE, SessionEngine
 
 log = logging.getLogger("reactor.server")
 
@@ -40,7 +41,7 @@ class Edge:
         self._loop = asyncio.get_running_loop()
         self._transport: Answerer | None = None
         self.connections = Connections(self._webrtc)
-        self.engine = SessionEngine(settings.orphan_timeout, self._session_over)
+        self.engine = SessionEngine(settings.orphan_timeout, self._session_over, settings.ping_timeout)
         self._background: set[asyncio.Task[Any]] = set()
         app = create_app(self.engine, self.connections, settings)
         self._server = _Server(
@@ -82,6 +83,7 @@ class Edge:
                 s.min_port,
                 s.max_port,
                 tuple(Codec(name) for name in s.codecs) or tuple(Codec),
+                s.relay_only,
             )
             self._transport = WebRtcTransport(settings, self.engine, self.engine.codecs_in_use)
         return self._transport
@@ -93,11 +95,16 @@ class Edge:
             case "worker_exit":
                 self.engine.worker_died(message["code"], message["message"])
             case "shutdown":
-                self._shut_down(message.get("after", 0.0))
+                self._shut_down(message.get("after", 0.0), message.get("grace", 0.0))
 
-    def _shut_down(self, after: float) -> None:
+    def _shut_down(self, after: float, grace: float = 0.0) -> None:
+        """In `after` seconds, and then when no session is live; that is waited for at most `grace` seconds."""
+
         async def run() -> None:
             await asyncio.sleep(after)
+            until = self._loop.time() + grace
+            while self.engine.state in LIVE and self._loop.time() < until:
+                await asyncio.sleep(0.1)
             await self.engine.shutdown()
             self._server.should_exit = self._server.force_exit = True
 
@@ -124,9 +131,7 @@ if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # Some send them to all processes; the supervisor says what to do.
     edge_settings = EdgeSettings.loads(sys.argv[1])
-    logging.basicConfig(
-        level=edge_settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
+    configure(edge_settings.log_level)
     code = 1
     try:
         # Not `asyncio.run`, which waits for every task and thread: the worker is told to stop only when we are gone.

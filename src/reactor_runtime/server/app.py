@@ -17,6 +17,7 @@ from reactor_runtime.contract import openapi
 from reactor_runtime.server.connections import FLAT, MAX_ID, MIN_ID, Connections, NoConnection, TooMany
 from reactor_runtime.server.middleware import BodyLimit, PageHeaders
 from reactor_runtime.server.settings import EdgeSettings
+from reactor_runtime.server.uploads import upload_routes
 from reactor_runtime.session import LIVE, SessionEngine, SessionError, State
 from reactor_runtime.transport import Offer, OfferedTrack, OfferRefused
 
@@ -238,6 +239,8 @@ def create_app(engine: SessionEngine, connections: Connections, settings: EdgeSe
     async def flat_candidates(session: str, body: Candidates) -> dict[str, Any]:
         """Candidates for it."""
         return await take_candidates(session, FLAT, body)
+
+    app.include_router(upload_routes(engine, SESSION))
 
     playground = str(files("reactor_runtime") / "playground")
 

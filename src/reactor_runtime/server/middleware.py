@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 1 << 20
+_UPLOAD = re.compile(r"/uploads/[^/]+")
 PAGE_POLICY = "; ".join(
     (
         "default-src 'self'",
@@ -24,13 +27,15 @@ class _TooLong(Exception):
 
 
 class BodyLimit:
-    """Answers 413 to a body above `MAX_BODY` bytes, whether it is announced or streamed."""
+    """Answers 413 to a body above `MAX_BODY` bytes, whether it is announced or streamed; but for the bytes of an
+    upload, which go to disk, and which the session bounds.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or (scope["method"] == "PUT" and _UPLOAD.fullmatch(scope["path"])):
             return await self._app(scope, receive, send)
         refusal = JSONResponse({"detail": f"a request body of at most {MAX_BODY} bytes is taken"}, 413)
         announced = dict(scope["headers"]).get(b"content-length", b"0")

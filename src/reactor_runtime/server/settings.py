@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass
 class EdgeSettings:
     """`listen_fds` are inherited listening sockets, `control_fd` leads to the supervisor.
 
-    `ice_servers` are `(urls, username, credential)`; `codecs` are names in order of preference, empty for the default.
+    `ice_servers` are `(urls, username, credential)`; with `relay_only` no other candidates are used. `codecs` are names
+    in order of preference, empty for the default. `ping_timeout` is in seconds, 0 for none.
     """
 
     listen_fds: tuple[int, ...]
     control_fd: int
     orphan_timeout: float = 30.0
+    ping_timeout: float = 20.0
     ice_servers: tuple[tuple[tuple[str, ...], str, str], ...] = ()
+    relay_only: bool = False
     min_port: int = 0
     max_port: int = 0
     codecs: tuple[str, ...] = ()

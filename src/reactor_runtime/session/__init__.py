@@ -1,6 +1,7 @@
 """The session: its state machine, who is in it, and what becomes of their commands."""
 
-from reactor_runtime.session.engine import SessionEngine, SessionError
-from reactor_runtime.session.machine import LIVE, State
+from reactor_runtime.session.engine import SessionEngine
+from reactor_runtime.session.machine import LIVE, SessionError, State
+from reactor_runtime.session.uploads import UploadRefused
 
-__all__ = ["LIVE", "SessionEngine", "SessionError", "State"]
+__all__ = ["LIVE", "SessionEngine", "SessionError", "State", "UploadRefused"]

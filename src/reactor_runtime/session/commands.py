@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from reactor_runtime.contract import Contract, Rejection, validate
-from reactor_runtime.link import CommandCall, CommandDone
+from reactor_runtime.contract import Command, Contract, Rejection, references, validate
+from reactor_runtime.link import CommandCall, CommandDone, FileAnnounced
 from reactor_runtime.session.receipts import Ledger, Pending, receipt
-from reactor_runtime.wire import Call, runtime
+from reactor_runtime.session.uploads import NoUpload
+from reactor_runtime.wire import Call, FileUploaded, problem, runtime
 
 
 class Client(Protocol):
@@ -23,12 +24,18 @@ class CommandDesk:
     """Takes the commands of one session. Belongs to the event loop's thread.
 
     `forward` hands a command to the worker and tells whether it went; `client(id)` is the client of that id, if it is
-    still there.
+    still there; `require_file(id)` raises `NoUpload` unless that file is here, whole.
     """
 
-    def __init__(self, forward: Callable[[CommandCall], bool], client: Callable[[int], Client | None]) -> None:
+    def __init__(
+        self,
+        forward: Callable[[CommandCall | FileAnnounced], bool],
+        client: Callable[[int], Client | None],
+        require_file: Callable[[str], None],
+    ) -> None:
         self._forward = forward
         self._client = client
+        self._require_file = require_file
         self._ledger = Ledger()
 
     def take(self, client: Client, call: Call, contract: Contract, *, live: bool) -> None:
@@ -40,6 +47,7 @@ class CommandDesk:
             return self._refuse(client, call, "no session is running")
         try:
             args = validate(command, call.args)
+            self._require_files(command, args)
         except Rejection as rejection:
             return self._refuse(client, call, rejection.reason, rejection.field)
         pending, given_up = self._ledger.open(client.id, call.command, call.id)
@@ -51,6 +59,17 @@ class CommandDesk:
         if call.id is not None:
             self._tell(pending, "accepted")
         return None
+
+    def announce(self, client: Client, message: FileUploaded, *, live: bool) -> None:
+        """Tell the model of a file, in order with the commands."""
+        try:
+            if not live:
+                raise NoUpload("no session is running")
+            self._require_file(message.upload_id)
+        except NoUpload as error:
+            client.send(problem("unknown_upload", f"fileUploaded: {error}"))
+        else:
+            self._forward(FileAnnounced(client.id, message.upload_id))
 
     def done(self, message: CommandDone) -> None:
         """A handler has run. What it did is told with the first frame that shows it; an error is told now."""
@@ -68,6 +87,14 @@ class CommandDesk:
         """The model is gone: every open command has failed."""
         for pending in self._ledger.settle_all():
             self._tell(pending, "failed", reason=reason)
+
+    def _require_files(self, command: Command, args: dict[str, Any]) -> None:
+        """The worker has them already, named and typed as they were announced, whatever `args` says of them."""
+        for found in references(command.arguments, args):
+            try:
+                self._require_file(found.upload_id)
+            except NoUpload as error:
+                raise Rejection(f"{found.path}: {error}" if found.path else str(error), found.argument) from None
 
     def _refuse(self, client: Client, call: Call, reason: str, field: str | None = None) -> None:
         name = call.command if len(call.command) <= 120 else call.command[:119] + "…"

@@ -31,12 +31,24 @@ from reactor_runtime.link import (
 from reactor_runtime.media.encoder import Codec
 from reactor_runtime.session.commands import CommandDesk
 from reactor_runtime.session.incoming import IncomingTracks
-from reactor_runtime.session.machine import LIVE, Event, State, after
+from reactor_runtime.session.machine import LIVE, Event, SessionError, State, after
 from reactor_runtime.session.statistics import Statistics
 from reactor_runtime.session.tracks import OutgoingTracks
+from reactor_runtime.session.uploads import UploadStore
 from reactor_runtime.session.worker_port import WorkerPort
 from reactor_runtime.transport import Viewer
-from reactor_runtime.wire import Call, Ping, RequestSchema, Subscribe, WireError, application, decode, runtime
+from reactor_runtime.wire import (
+    Call,
+    FileUploaded,
+    Ping,
+    RequestSchema,
+    Subscribe,
+    WireError,
+    application,
+    decode,
+    problem,
+    runtime,
+)
 
 log = logging.getLogger("reactor.session")
 
@@ -46,16 +58,8 @@ UNEXPLAINED = ("model_killed", "the model's process died")
 EXPLAIN_S = 0.3
 """How long the supervisor has to say why a worker is gone, before the viewers are told without a reason."""
 PING_TIMEOUT_S, PING_CHECK_S = 20.0, 2.0
-"""A client that has pinged once and then says nothing for `PING_TIMEOUT_S` is gone. One that never pings is not
-expected to: libwebrtc notices when its path dies."""
-
-
-class SessionError(Exception):
-    """A request that the session's state does not allow. `retry` tells whether it is worth asking again soon."""
-
-    def __init__(self, message: str, *, retry: bool = False) -> None:
-        super().__init__(message)
-        self.retry = retry
+"""A client that has pinged once and then says nothing for so long is gone, unless the engine is told another time. One
+that never pings is not expected to: libwebrtc notices when its path dies."""
 
 
 @dataclass(slots=True)
@@ -77,7 +81,12 @@ class SessionEngine:
     closed. Must be made on a running loop.
     """
 
-    def __init__(self, orphan_timeout: float = 30.0, on_end: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        orphan_timeout: float = 30.0,
+        on_end: Callable[[], None] = lambda: None,
+        ping_timeout: float = PING_TIMEOUT_S,
+    ) -> None:
         self.state = State.CREATED
         self.contract: Contract | None = None
         self.model = ""
@@ -88,11 +97,13 @@ class SessionEngine:
         self._loop = asyncio.get_running_loop()
         self._orphan_timeout = orphan_timeout
         self._on_end = on_end
+        self._ping_timeout = ping_timeout
         self._tracks = OutgoingTracks(self._on_shown)
         self._incoming = IncomingTracks(self._forward)
         self._port: WorkerPort | None = None
         self._here: dict[int, _Attendance] = {}
-        self._desk = CommandDesk(self._forward, lambda client: self._viewer(client))
+        self.uploads = UploadStore(self._forward)
+        self._desk = CommandDesk(self._forward, self._viewer, self.uploads.require)
         self._values: dict[str, Any] = {}
         self._fault: tuple[str, str, str | None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -164,6 +175,7 @@ class SessionEngine:
             if status.session is not None:  # This edge is new and the session is not: somebody will come back to it.
                 self.session = status.session
                 self._incoming.begin(self.session)
+                self.uploads.begin(self.session)
                 self._move(Event.ADOPTED)
                 self._arm(self._orphan_timeout, "nobody came back")
                 self._demand()
@@ -177,7 +189,7 @@ class SessionEngine:
             self._fault = (fault.code, fault.message, fault.exception)
             self._tell_fault()
         else:
-            self._broadcast(_error(fault.code, fault.message, fault.exception))
+            self._broadcast(problem(fault.code, fault.message, fault.exception))
 
     def _worker_lost(self, port: WorkerPort) -> None:
         if port is not self._port:
@@ -214,6 +226,7 @@ class SessionEngine:
         self._move(Event.START)
         self._send(SessionStart(self.session))
         self._incoming.begin(self.session)
+        self.uploads.begin(self.session)
         self._arm(self._orphan_timeout, "nobody came")
         for attendance in list(self._here.values()):  # They watched when the model died, and waited for this.
             self._join(attendance)
@@ -246,6 +259,7 @@ class SessionEngine:
         self._values = dict(self.contract.state) if self.contract else {}
         self._tracks.clear()
         self._incoming.begin(None)
+        self.uploads.clear()
 
     async def shutdown(self, grace: float = 1.0) -> None:
         """The service goes down: tell the clients, let the model clean up for at most `grace` seconds, close."""
@@ -275,7 +289,7 @@ class SessionEngine:
     def viewer_opened(self, viewer: Viewer) -> None:
         if self.state not in LIVE or len(self._here) >= MAX_VIEWERS:
             why = "no session is running" if self.state not in LIVE else f"at most {MAX_VIEWERS} may watch"
-            viewer.send(_error("viewer_limit" if self.state in LIVE else "no_session", why))
+            viewer.send(problem("viewer_limit" if self.state in LIVE else "no_session", why))
             self._close(viewer)
             return
         now = time.monotonic()
@@ -300,11 +314,13 @@ class SessionEngine:
         try:
             message = decode(data)
         except WireError as error:
-            viewer.send(_error("invalid_message", str(error)))
+            viewer.send(problem("invalid_message", str(error)))
             return
         match message:
             case Call() if self.contract is not None:
                 self._desk.take(viewer, message, self.contract, live=self.state in LIVE)
+            case FileUploaded():
+                self._desk.announce(viewer, message, live=self.state in LIVE)
             case Ping():
                 attendance.pings = True
             case Subscribe():
@@ -315,11 +331,15 @@ class SessionEngine:
                 log.debug("viewer %d: %r ignored", viewer.id, message)
 
     def viewer_refused(self, viewer: Viewer, code: str, message: str) -> None:
-        viewer.send(_error(code, message))
+        viewer.send(problem(code, message))
 
     def viewer_picture(self, viewer: Viewer, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:
         """On the transport's thread."""
-        self._incoming.push(viewer, track, bgra, width, height, pts)
+        self._incoming.picture(viewer, track, bgra, width, height, pts)
+
+    def viewer_sound(self, viewer: Viewer, track: str, pcm: bytes, rate: int, channels: int, at: float) -> None:
+        """On the transport's thread."""
+        self._incoming.sound(viewer, track, pcm, rate, channels, at)
 
     def viewer_keyframe(self, viewer: Viewer, track: str) -> None:
         if (stream := self._tracks.video.get(track)) is not None:
@@ -395,8 +415,8 @@ class SessionEngine:
             if now - checked >= PING_CHECK_S:
                 checked = now
                 for attendance in list(self._here.values()):
-                    if attendance.pings and now - attendance.heard_at > PING_TIMEOUT_S:
-                        self.viewer_closed(attendance.viewer, f"silent for {PING_TIMEOUT_S:.0f} s")
+                    if attendance.pings and now - attendance.heard_at > self._ping_timeout > 0:
+                        self.viewer_closed(attendance.viewer, f"silent for {self._ping_timeout:g} s")
 
     # Telling ----------------------------------------------------------------------------------------------------------
 
@@ -418,7 +438,7 @@ class SessionEngine:
 
     def _tell_fault(self) -> None:
         if self._fault is not None:
-            self._broadcast(_error(*self._fault))
+            self._broadcast(problem(*self._fault))
 
     def health_detail(self) -> str:
         """What a person should know of the state."""
@@ -475,10 +495,3 @@ class SessionEngine:
             self._broadcast(runtime("sessionEnded", {"reason": reason}))
             self._close_viewers()
             self._on_end()
-
-
-def _error(code: str, message: str, exception: str | None = None) -> str:
-    data: dict[str, Any] = {"code": code, "message": message}
-    if exception is not None:
-        data["exception"] = {"type": exception, "message": message}
-    return runtime("error", data)

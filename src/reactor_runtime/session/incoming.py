@@ -1,4 +1,4 @@
-"""The model's input tracks: what viewers publish, on its way into the worker through shared memory."""
+"""The model's input tracks: what viewers publish, on its way into the worker; pictures through shared memory."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import itertools
 import threading
 from collections.abc import Callable, Hashable, Sequence
 
-from reactor_runtime.contract import Contract
-from reactor_runtime.link import Picture, PictureDone, Ring, RingWriter
+from reactor_runtime.contract import Contract, Kind, Track
+from reactor_runtime.link import Heard, Picture, PictureDone, Ring, RingWriter
+from reactor_runtime.media.microphone import Microphone
+from reactor_runtime.media.sound import RATE
 
 SLOTS = 4
 """Pictures of a track that may be on their way. The worker takes each at once; one that finds no slot is dropped."""
@@ -17,15 +19,16 @@ MAX_PICTURE_BYTES = 64 << 20
 class IncomingTracks:
     """Safe from any thread; nothing blocks. `send(message, fds)` tells whether it went.
 
-    A track has one publisher at a time: the first whose pictures come, until it leaves.
+    A track has one publisher at a time: the first whose pictures or sound come, until it leaves.
     """
 
     _rings = itertools.count(1)
 
-    def __init__(self, send: Callable[[Ring | Picture, Sequence[int]], bool]) -> None:
+    def __init__(self, send: Callable[[Ring | Picture | Heard, Sequence[int]], bool]) -> None:
         self._send = send
         self._lock = threading.Lock()
-        self._tracks: frozenset[str] = frozenset()
+        self._tracks: dict[str, Track] = {}
+        self._microphones: dict[str, Microphone] = {}
         self._writers: dict[str, RingWriter] = {}
         self._publishers: dict[str, Hashable] = {}
         self._session: str | None = None
@@ -34,15 +37,17 @@ class IncomingTracks:
     def use(self, contract: Contract) -> None:
         """A worker is there, which has seen no ring of ours; its tracks are those of `contract`."""
         with self._lock:
-            self._tracks = frozenset(track.name for track in contract.inputs("video"))
+            self._tracks = {track.name: track for track in contract.inputs()}
+            self._microphones.clear()
             writers, self._writers = self._writers, {}
         for writer in writers.values():
             writer.close()
 
     def begin(self, session: str | None) -> None:
-        """Pictures belong to this session from here on; without one, they go nowhere."""
+        """What comes belongs to this session from here on; without one, it goes nowhere."""
         with self._lock:
             self._session = session
+            self._microphones.clear()
             self._publishers.clear()
             self._present.clear()
 
@@ -57,15 +62,12 @@ class IncomingTracks:
             self._present.discard(publisher)
             for track in [track for track, owner in self._publishers.items() if owner is publisher]:
                 del self._publishers[track]
+                self._microphones.pop(track, None)
 
-    def push(self, publisher: Hashable, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:
+    def picture(self, publisher: Hashable, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:
         """A decoded picture: BGRA, `width * height * 4` bytes."""
         with self._lock:
-            if publisher not in self._present or track not in self._tracks or len(bgra) > MAX_PICTURE_BYTES:
-                return
-            if self._session is None:
-                return
-            if self._publishers.setdefault(track, publisher) is not publisher:
+            if self._session is None or len(bgra) > MAX_PICTURE_BYTES or not self._publishes(publisher, track, "video"):
                 return
             writer = self._writers.get(track)
             if writer is None or writer.slot_bytes < len(bgra):
@@ -77,12 +79,30 @@ class IncomingTracks:
             if not self._send(Picture(track, writer.ring, slot, width, height, pts, self._session), ()):
                 writer.release(slot)
 
+    def sound(self, publisher: Hashable, track: str, pcm: bytes, rate: int, channels: int, at: float) -> None:
+        """A block of decoded sound: interleaved int16 at `rate` Hz, which ended `at`, in seconds."""
+        with self._lock:
+            if self._session is None or not self._publishes(publisher, track, "audio"):
+                return
+            wanted = self._tracks[track]
+            if (microphone := self._microphones.get(track)) is None:
+                microphone = self._microphones[track] = Microphone(wanted.rate or RATE, wanted.channels)
+            for piece, pts in microphone.pieces(pcm, rate, channels, at):
+                self._send(Heard(track, wanted.channels, piece, pts, self._session), ())
+
     def done(self, message: PictureDone) -> None:
         """The worker has taken a picture."""
         with self._lock:
             for writer in self._writers.values():
                 if writer.ring == message.ring:
                     writer.release(message.slot)
+
+    def _publishes(self, publisher: Hashable, track: str, kind: Kind) -> bool:
+        """Whether this track is the publisher's, which it becomes if it is nobody's. The lock is held."""
+        wanted = self._tracks.get(track)
+        if wanted is None or wanted.kind != kind or publisher not in self._present:
+            return False
+        return self._publishers.setdefault(track, publisher) is publisher
 
     def _open(self, track: str, slot_bytes: int) -> RingWriter | None:
         writer = RingWriter(next(self._rings), SLOTS, slot_bytes)

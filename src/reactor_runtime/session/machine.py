@@ -57,6 +57,14 @@ _MOVES: dict[Event, tuple[frozenset[State], State]] = {
 }
 
 
+class SessionError(Exception):
+    """A request that the session's state does not allow. `retry` tells whether it is worth asking again soon."""
+
+    def __init__(self, message: str, *, retry: bool = False) -> None:
+        super().__init__(message)
+        self.retry = retry
+
+
 def after(state: State, event: Event) -> State | None:
     """The state that `event` leads to, or None where it means nothing."""
     sources, target = _MOVES[event]

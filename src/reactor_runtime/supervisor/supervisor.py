@@ -42,15 +42,25 @@ class Supervisor:
     """Starts, watches, restarts. `run` belongs to the main thread and returns the exit code of the service.
 
     `tell(text)` prints a line for the person at the terminal, who may have left: an `OSError` of it changes nothing.
+    On SIGTERM a session has `grace` seconds to end by itself. A worker that is `debugged` may stand still.
     """
 
     def __init__(
-        self, commands: Commands, sockets: Sequence[socket.socket], tell: Callable[[str], None], address: str
+        self,
+        commands: Commands,
+        sockets: Sequence[socket.socket],
+        tell: Callable[[str], None],
+        address: str,
+        *,
+        grace: float = 0.0,
+        debugged: bool = False,
     ) -> None:
         self._commands = commands
         self._sockets = sockets
         self._print = tell
         self._address = address
+        self._grace = grace
+        self._unwatched: set[Name] = {"worker"} if debugged else set()
         self._events: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._children: dict[Name, Child] = {}
         self._due: dict[Name, float] = {}
@@ -120,7 +130,8 @@ class Supervisor:
                 except OSError as error:  # No memory, no process, no descriptor left: there may be again.
                     self._put_off(name, f"{_WHAT[name]} cannot be started: {error}; next try")
         for child in self._children.values():
-            if child.alive and child.ready and not child.hung and now - child.beat_at > HANG_S:
+            watched = child.name not in self._unwatched
+            if watched and child.alive and child.ready and not child.hung and now - child.beat_at > HANG_S:
                 self._hung(child)
         worker = self._children.get("worker")
         loading = worker is not None and worker.alive and not worker.ready and self._deadline is None
@@ -221,8 +232,9 @@ class Supervisor:
                 child.kill()
             self._deadline = self._deadline or time.monotonic()
             return
-        self._tell("Stopping …")
-        self._finish(0)
+        grace = self._grace if number == signal.SIGTERM else 0.0
+        self._tell(f"Stopping; a session has {grace:g} s to end …" if grace else "Stopping …")
+        self._finish(0, grace=grace)
         self._end_unneeded()
 
     def _end_unneeded(self) -> None:
@@ -231,14 +243,17 @@ class Supervisor:
             if not child.ready if child.name == "worker" else not self._loaded_once:
                 child.kill()
 
-    def _finish(self, code: int, after: float = 0.0) -> None:
-        """End both children: the edge first, so that the clients are told and the model can clean up."""
+    def _finish(self, code: int, after: float = 0.0, grace: float = 0.0) -> None:
+        """End both children: the edge first, so that the clients are told and the model can clean up.
+
+        In `after` seconds, and with `grace` seconds at most for a session to end by itself.
+        """
         self._code = self._code or code
         self._due.clear()
-        self._deadline = time.monotonic() + STOP_S + after
+        self._deadline = time.monotonic() + STOP_S + after + grace
         edge = self._children.get("edge")
         if edge is not None and edge.alive:
-            edge.send({"type": "shutdown", "after": after})
+            edge.send({"type": "shutdown", "after": after, "grace": grace})
         elif (worker := self._children.get("worker")) is not None:
             worker.send({"type": "shutdown"})
 

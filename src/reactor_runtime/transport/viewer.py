@@ -36,12 +36,17 @@ class Offer:
 @dataclass(frozen=True, slots=True)
 class TrackPlan:
     """What a checked offer takes: the codec of each video track, and the names of the audio tracks; and what it brings:
-    the name of the input track for each video section in which the client sends, in order, None where it is unknown.
+    the name of the input track for each section in which the client sends, in order, None where it is unknown.
+
+    `channels_out` and `channels_in` are the most that one of its audio tracks has, either way.
     """
 
     video: Mapping[str, Codec]
     audio: tuple[str, ...] = ()
-    published: tuple[str | None, ...] = ()
+    published_video: tuple[str | None, ...] = ()
+    published_audio: tuple[str | None, ...] = ()
+    channels_out: Literal[1, 2] = 1
+    channels_in: Literal[1, 2] = 1
 
 
 class Viewer(Protocol):
@@ -94,6 +99,12 @@ class ViewerEvents(Protocol):
 
     def viewer_picture(self, viewer: Viewer, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:
         """A picture that it publishes, decoded: BGRA, and when it came, in seconds. On the transport's own thread."""
+        ...
+
+    def viewer_sound(self, viewer: Viewer, track: str, pcm: bytes, rate: int, channels: int, at: float) -> None:
+        """10 ms of sound that it publishes, decoded: interleaved little-endian int16, and when they ended, in seconds.
+        Silence is not told of. On the transport's own thread.
+        """
         ...
 
     def viewer_keyframe(self, viewer: Viewer, track: str) -> None:

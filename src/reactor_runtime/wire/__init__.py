@@ -3,6 +3,7 @@
 from reactor_runtime.wire.v0 import (
     Call,
     ClientMessage,
+    FileUploaded,
     Ping,
     RequestSchema,
     Subscribe,
@@ -10,12 +11,14 @@ from reactor_runtime.wire.v0 import (
     WireError,
     application,
     decode,
+    problem,
     runtime,
 )
 
 __all__ = [
     "Call",
     "ClientMessage",
+    "FileUploaded",
     "Ping",
     "RequestSchema",
     "Subscribe",
@@ -23,5 +26,6 @@ __all__ = [
     "WireError",
     "application",
     "decode",
+    "problem",
     "runtime",
 ]

@@ -37,6 +37,13 @@ class Subscribe:
 
 
 @dataclass(frozen=True, slots=True)
+class FileUploaded:
+    """The model may have a file that the client has brought, without a command. All else of it is known already."""
+
+    upload_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestSchema:
     """The client asks for the OpenAPI document."""
 
@@ -48,7 +55,7 @@ class Unknown:
     type: str
 
 
-ClientMessage = Call | Ping | Subscribe | RequestSchema | Unknown
+ClientMessage = Call | Ping | Subscribe | FileUploaded | RequestSchema | Unknown
 
 
 def decode(data: bytes) -> ClientMessage:
@@ -76,6 +83,11 @@ def decode(data: bytes) -> ClientMessage:
         if not isinstance(topics, list) or not all(isinstance(topic, str) for topic in topics):
             raise WireError("subscribe: `topics` is a list of strings")
         return Subscribe(frozenset(topics))
+    if kind == "fileUploaded":
+        upload = content.get("upload_id") if isinstance(content, dict) else None
+        if not isinstance(upload, str):
+            raise WireError("fileUploaded: `upload_id` is a string")
+        return FileUploaded(upload)
     return Unknown(kind)
 
 
@@ -89,10 +101,18 @@ def runtime(name: str, data: dict[str, Any]) -> str:
     return _encode("runtime", name, data)
 
 
+def problem(code: str, message: str, exception: str | None = None) -> str:
+    """The runtime message `error`; `exception` is the type of what the model raised."""
+    data: dict[str, Any] = {"code": code, "message": message}
+    if exception is not None:
+        data["exception"] = {"type": exception, "message": message}
+    return runtime("error", data)
+
+
 def _call(name: str, args: Any, body: dict[str, Any]) -> Call:
     uploads = body.get("uploads")
     if isinstance(uploads, dict) and isinstance(args, dict):
-        args = {**args, **uploads}
+        args = {**args, **uploads}  # A client may keep its files apart from the other arguments.
     own = body.get("id")
     if own is not None and (isinstance(own, bool) or not isinstance(own, str | int) or len(str(own)) > 128):
         raise WireError("`id` is a string or an integer of at most 128 characters")

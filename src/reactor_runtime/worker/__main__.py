@@ -20,8 +20,11 @@ import msgspec
 
 from reactor_runtime.contract import Contract
 from reactor_runtime.ipc import Channel, ChannelClosed, ChannelFull, Control, ControlMessage
-from reactor_runtime.link import Fault, FrameDone, LinkMessage, Picture, Ring, Status, decode, encode
-from reactor_runtime.worker.manifest import WorkspaceError, read_config, read_manifest
+from reactor_runtime.link import Fault, File, FrameDone, Heard, LinkMessage, Picture, Ring, Status, decode, encode
+from reactor_runtime.logs import configure, say
+from reactor_runtime.profiling import get_profiler
+from reactor_runtime.worker.prepare import prepare
+from reactor_runtime.workspace import WorkspaceError, read_config, read_manifest
 
 EXIT_CRASHED, EXIT_USAGE, EXIT_LOAD_FAILED = 1, 2, 3
 END_S = 1.0
@@ -35,7 +38,7 @@ class Worker:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._directory = Path(settings["path"])
-        self._overrides: dict[str, Any] = settings.get("overrides", {})
+        self._settings = settings
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._channel: Channel[LinkMessage] | None = None
@@ -43,15 +46,18 @@ class Worker:
         self._driver: Any = None
         self._sink: Any = None
         self._intake: Any = None
+        self._files: Any = None
         self._control = Control(settings["control_fd"], self._on_control)
         self._control.beat_from_thread()
 
     def run(self) -> int:
         """Import, load, drive until told to stop; returns the exit code."""
         try:
-            manifest = read_manifest(self._directory)
+            given = self._settings.get("config")
+            manifest = read_manifest(self._directory, Path(given) if given else None)
             self._tell("loading", manifest.name, detail="the model's code is being imported")
-            config = read_config(manifest.config, self._overrides)
+            config = read_config(manifest.config, self._settings.get("overrides"))
+            prepare(manifest, self._settings)
             from reactor_runtime.worker.loader import understand
 
             description = understand(manifest)
@@ -80,6 +86,7 @@ class Worker:
     async def _prepare(self, model: Any, description: Any, contract: Contract) -> None:
         from reactor_runtime.worker.driver import Driver
         from reactor_runtime.worker.emitter import IN_FLIGHT, RingSink
+        from reactor_runtime.worker.files import LinkedFiles
         from reactor_runtime.worker.intake import Intake
 
         self._stopping = asyncio.Event()
@@ -87,7 +94,8 @@ class Worker:
         # A picture that waits for its sound holds its slot for longer.
         waiting = max(1, contract.buffer_size) + IN_FLIGHT * (2 if contract.outputs("audio") else 1)
         self._sink = RingSink(self._send, waiting * outputs)
-        self._driver = driver = Driver(model, description, self._send, self._sink)
+        self._files = LinkedFiles()
+        self._driver = driver = Driver(model, description, self._send, self._sink, self._files)
         self._intake = Intake(driver.buffers, lambda: driver.session, self._send)
 
     async def _drive(self, contract: Contract) -> int:
@@ -108,7 +116,7 @@ class Worker:
     def _crashed(self, error: BaseException) -> int:
         from reactor_runtime.worker.reporter import text_of
 
-        print(self._traceback(error), file=sys.stderr, flush=True)
+        say(self._traceback(error), "CRITICAL")
         self._send(Fault("model_crashed", text_of(error), type(error).__name__, fatal=True))
         return EXIT_CRASHED
 
@@ -148,12 +156,19 @@ class Worker:
         """On the link's thread."""
         if self._intake is not None and isinstance(message, Ring) and fds:
             self._intake.open(message, fds.pop())
+        if self._files is not None and isinstance(message, File) and fds:
+            self._files.add(message, fds.pop())
         for fd in fds:
             os.close(fd)
         if self._loop is None or self._intake is None or channel is not self._channel:
             return
+        if isinstance(message, File):
+            return
         if isinstance(message, Picture):
             self._intake.take(message)
+            return
+        if isinstance(message, Heard):
+            self._intake.hear(message)
             return
         if isinstance(message, FrameDone):
             self._sink.done(message)
@@ -197,7 +212,7 @@ class Worker:
         self._control.send({"type": "state", "state": phase, "model": model})
 
     def _fail(self, code: int, printed: str, detail: str) -> int:
-        print(printed, file=sys.stderr, flush=True)
+        say(printed, "ERROR")
         self._tell("failed", self._status.model, self._status.contract, detail)
         return code
 
@@ -219,12 +234,9 @@ if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     worker_settings = json.loads(sys.argv[1])
-    logging.basicConfig(
-        level=str(worker_settings.get("log_level", "warning")).upper(),
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    configure(worker_settings.get("log_level", "warning"))
     code = Worker(worker_settings).run()
+    get_profiler().shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # A thread of the author's that does not end must not keep the process.

@@ -7,22 +7,26 @@ edge, a test and a debugger.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from reactor_runtime.authoring import (
     BufferClosed,
     ClientInfo,
+    Connected,
     Description,
+    Disconnected,
+    Event,
+    FileUploaded,
     FrameError,
     HookName,
     InputState,
     Output,
     ReactorCore,
     ReactorPipeline,
+    UploadedFile,
+    make_event,
     split,
 )
 from reactor_runtime.link import (
@@ -31,6 +35,7 @@ from reactor_runtime.link import (
     CommandCall,
     CommandDone,
     Demand,
+    FileAnnounced,
     LinkMessage,
     ModelSaid,
     SessionClosed,
@@ -38,6 +43,10 @@ from reactor_runtime.link import (
     SessionStart,
 )
 from reactor_runtime.worker.emitter import Emitter, FrameSink
+from reactor_runtime.worker.events import EventQueue
+from reactor_runtime.worker.files import Files, NoFiles, Reading
+from reactor_runtime.worker.handling import Handling, cancelled_by_us, result_of
+from reactor_runtime.worker.inbox import EdgeGone, Inbox, Stop, newest
 from reactor_runtime.worker.pacing import Pacer
 from reactor_runtime.worker.reporter import Reporter, text_of
 from reactor_runtime.worker.steps import PipelineSteps
@@ -55,22 +64,20 @@ MAX_WAITING = 10_000
 """Commands that wait for the step in hand; what comes beyond fails."""
 
 
-class _EdgeGone:
-    """In the inbox: the edge is dead, and so everybody is gone who joined before."""
-
-
-class _Stop:
-    """In the inbox: the process ends."""
-
-
 class Driver:
     """Drives one model object. Everything belongs to the thread of the loop that `run` runs on.
 
-    `send` takes messages for the edge and never blocks. The driver is the model's `Runtime`.
+    `send` takes messages for the edge and never blocks; `files` has what clients upload. The driver is the model's
+    `Runtime`.
     """
 
     def __init__(
-        self, model: ReactorCore, description: Description, send: Callable[[LinkMessage], None], sink: FrameSink
+        self,
+        model: ReactorCore,
+        description: Description,
+        send: Callable[[LinkMessage], None],
+        sink: FrameSink,
+        files: Files | None = None,
     ) -> None:
         contract = description.contract
         self._model = model
@@ -85,14 +92,17 @@ class Driver:
         self.buffers = description.buffers(model)
         self.connected = asyncio.Event()
         self.session: str | None = None
+        self.on_step: Callable[[], None] = lambda: None  # Called after each step, before its output is sent.
         self._loop = asyncio.get_running_loop()
         self._clients: dict[int, ClientInfo] = {}
-        self._inbox: deque[LinkMessage | _EdgeGone | _Stop] = deque()
+        self._inbox = Inbox()
+        self._events = EventQueue(self._taken, lambda: self._clients.values())
         self._arrived = asyncio.Event()
         self._progress = asyncio.Event()
+        self._files = Reading(files or NoFiles(), description, self._progress.set)
         self._gate = asyncio.Event()
         self._lock = asyncio.Lock()
-        self._handling: asyncio.Future[Any] | None = None
+        self._handling = Handling()
         self._overdue = False
         self._pipeline_steps: PipelineSteps | None = None
         self._steps: asyncio.Task[None] | None = None
@@ -118,7 +128,7 @@ class Driver:
     def detach(self) -> None:
         """The edge is gone: nobody watches until a new one says so. The session waits for it."""
         self._watch(False)
-        self._enter(_EdgeGone())
+        self._enter(EdgeGone())
 
     def attach(self) -> None:
         """A new edge is there: it is told what the clients of a running session know."""
@@ -135,7 +145,7 @@ class Driver:
             while waiting:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    _result_of(task)
+                    result_of(task)
         finally:
             self._stopped.set()
             if self._steps is not None:
@@ -150,7 +160,7 @@ class Driver:
         if self.session is not None or self._inbox:
             log.debug("the model stops: %s", reason)
             self._watch(False)
-            self._enter(_Stop())
+            self._enter(Stop())
             await self._stopped.wait()
 
     # The model's side: `Runtime` --------------------------------------------------------------------------------------
@@ -165,8 +175,11 @@ class Driver:
     def flush(self) -> None:
         self.emitter.flush()
 
-    async def emit(self, output: Output, *, compute_time: float | None, drop: bool) -> None:
-        """Split, schedule and send an output; then wait until the next step should begin, unless `drop`.
+    def events(self) -> AsyncIterator[Event]:
+        return self._events.stream()
+
+    async def emit(self, output: Output, *, compute_time: float | None, drop: bool, paced: bool = True) -> int:
+        """Split, schedule and send an output; then, if `paced`, wait until the next step should begin, unless `drop`.
 
         An output that cannot be shown is told as a fault and costs nothing but itself.
         """
@@ -179,11 +192,11 @@ class Driver:
             self.emitter.claim()
             seen = self.emitter.live
             rate_time = compute_time if compute_time is not None and compute_time > 0 else None
-            await self.emitter.emit(bundles, lead=lead, compute_time=rate_time, drop=drop)
+            taken = await self.emitter.emit(bundles, lead=lead, compute_time=rate_time, drop=drop)
         except (FrameError, TypeError) as error:
             await self._reject(error)
-            return
-        if drop:
+            return 0
+        if drop or (seen and not paced):
             await asyncio.sleep(0)
         elif seen:
             await self.emitter.until_next()
@@ -191,16 +204,17 @@ class Driver:
             await self.emitter.idle(max(1, len(bundles)))
         if not isinstance(self._model, ReactorPipeline) and self.emitter.live:
             self._emitted_at = self._loop.time()
+        return taken
 
     async def send(self, name: str, data: dict[str, Any], client_id: int | None) -> None:
         self._send(ModelSaid(name, data, client_id))
 
     # Commands, clients, sessions --------------------------------------------------------------------------------------
 
-    def _enter(self, message: LinkMessage | _EdgeGone | _Stop) -> None:
+    def _enter(self, message: LinkMessage | EdgeGone | Stop) -> None:
         self._inbox.append(message)
         self._arrived.set()
-        if isinstance(message, SessionEnd | _Stop):
+        if isinstance(message, SessionEnd | Stop):
             self._loop.call_later(END_GRACE_S, self._hurry, message, False)
 
     async def _dispatch(self) -> None:
@@ -212,7 +226,7 @@ class Driver:
                 message = self._inbox.popleft()
                 if isinstance(message, SessionEnd):
                     await self._end_session(message.session)
-                elif isinstance(message, _Stop):
+                elif isinstance(message, Stop):
                     if self.session is not None:
                         await self._end_session(self.session)
                     self._stopped.set()
@@ -221,14 +235,33 @@ class Driver:
                     if isinstance(message, SessionStart) and self.session is not None:
                         # The edge that knew of it is dead, and the new one was there too early to hear of it.
                         await self._end_session(self.session)
-                    async with self._lock:
-                        await self._handle(message)
+                    await self._take(message)
                 self._progress.set()
 
-    async def _handle(self, message: LinkMessage | _EdgeGone) -> None:
+    async def _take(self, message: LinkMessage | EdgeGone) -> None:
+        """Read the files that a message refers to while steps go on, then handle it between two of them."""
+        try:
+            files = await self._files.read(message) if self.session is not None else {}
+        except Exception as error:
+            log.warning("a file could not be read: %s", error)
+            if isinstance(message, CommandCall):
+                self._send(CommandDone(message.id, f"{type(error).__name__}: {text_of(error)}"))
+            return
+        handler = self._description.handlers.get(message.name) if isinstance(message, CommandCall) else None
+        if handler is not None and handler.is_event:
+            await self._handle(message, files)  # A step may be what waits for it.
+        else:
+            async with self._lock:
+                await self._handle(message, files)
+
+    async def _handle(self, message: LinkMessage | EdgeGone, files: dict[str, UploadedFile]) -> None:
         match message:
             case CommandCall():
-                await self._command(message)
+                await self._command(message, files)
+            case FileAnnounced() if message.upload_id in files:
+                sender, file = self._clients.get(message.client), files[message.upload_id]
+                await self._hook("file_uploaded", sender, file)
+                self._events.put(make_event(FileUploaded, sender, uploaded_file=file))
             case SessionStart():
                 await self._start_session(message.session)
             case ClientJoined() if self.session is not None:
@@ -236,9 +269,11 @@ class Driver:
                 self._clients[client.id] = client
                 self.connected.set()
                 await self._hook("connected", client)
+                self._events.put(make_event(Connected, client))
             case ClientLeft():
                 await self._leave(message.client)
-            case _EdgeGone():
+            case EdgeGone():
+                self._events.orphan()
                 for client_id in list(self._clients):
                     await self._leave(client_id)
             case _:
@@ -271,6 +306,7 @@ class Driver:
             self.emitter.end()
             for buffer in self.buffers.values():
                 buffer.close()  # A step that waits for a viewer's picture waits no more.
+            self._events.end(close=isinstance(self._model, ReactorPipeline))
             await self._end_steps()
             async with self._lock:
                 for client_id in list(self._clients):
@@ -282,6 +318,7 @@ class Driver:
             self._reporter.forget_state()
             self._emitted_at = None
             self._update_gate()
+        self._files.forget(session)
         self._send(SessionClosed(session))
 
     async def _end_steps(self) -> None:
@@ -296,7 +333,7 @@ class Driver:
         if not steps.done():
             self._fail(RuntimeError("a step of inference did not end, even when it was cancelled"))
 
-    def _hurry(self, message: SessionEnd | _Stop, again: bool) -> None:
+    def _hurry(self, message: SessionEnd | Stop, again: bool) -> None:
         """The end of the session still waits behind the author's code: cancel that, and refuse what waits too."""
         if not any(waiting is message for waiting in self._inbox):
             return
@@ -304,49 +341,43 @@ class Driver:
             self._fail(RuntimeError("the model's code did not end with its session, even when it was cancelled"))
             return
         self._overdue = True
-        if self._handling is not None:
-            self._handling.cancel()
-        elif self._steps is not None and self._lock.locked():
+        if not self._handling.cancel() and self._steps is not None and self._lock.locked():
             log.warning("a step did not end within %g s of the session; it is cancelled", END_GRACE_S)
             self._steps.cancel()
         self._loop.call_later(END_GRACE_S, self._hurry, message, True)
 
-    async def _command(self, call: CommandCall) -> None:
+    async def _command(self, call: CommandCall, files: dict[str, UploadedFile]) -> None:
         handler = self._description.handlers.get(call.name)
         if handler is None or self.session is None or self._overdue:
             self._send(CommandDone(call.id, "unknown command" if handler is None else "the session is over"))
             return
-        done = [call.id]
-        if handler.command.dedupe:
-            call, superseded = self._newest(call)
-            done = [*superseded, call.id]
+        call, superseded = newest(self._inbox, call) if handler.command.dedupe else (call, [])
+        done = [*superseded, call.id]
         error = None
         try:
+            if superseded:
+                files = await self._files.read(call)
             state: InputState | None = getattr(self._model, "state", None)
-            await self._finish(handler.call(self._model, state, call.args, self._clients.get(call.client)))
+            result = handler.call(self._model, state, call.args, self._clients.get(call.client), files)
+            if handler.is_event:
+                self._events.put(result, call.id)
+                return
+            await self._handling.finish(result)
         except Exception as raised:
             log.exception("the handler of command %r raised", call.name)
             error = f"{type(raised).__name__}: {text_of(raised)}"
         for command in done:
-            if error is None:
-                self.emitter.applied(command)
-            self._send(CommandDone(command, error))
+            self._done(command, error)
 
-    def _newest(self, call: CommandCall) -> tuple[CommandCall, list[int]]:
-        """Of the same command that waits from the same client, the newest; and the ids of those it supersedes."""
-        same: list[CommandCall] = []
-        for message in self._inbox:
-            if isinstance(message, SessionEnd | SessionStart | _EdgeGone):
-                break  # Beyond it, the same number is somebody else.
-            if isinstance(message, CommandCall) and (message.name, message.client) == (call.name, call.client):
-                same.append(message)
-        if not same:
-            return call, []
-        taken = {message.id for message in same}
-        kept = [m for m in self._inbox if not (isinstance(m, CommandCall) and m.id in taken)]
-        self._inbox.clear()
-        self._inbox.extend(kept)
-        return same[-1], [call.id, *(message.id for message in same[:-1])]
+    def _done(self, command: int, error: str | None) -> None:
+        if error is None:
+            self.emitter.applied(command)
+        self._send(CommandDone(command, error))
+
+    def _taken(self, command: int, error: str | None) -> None:
+        self._done(command, error)
+        if self._steps is not None:  # It is the step in hand that has taken it, and shows it.
+            self.emitter.claim()
 
     async def _leave(self, client_id: int) -> None:
         client = self._clients.pop(client_id, None)
@@ -355,33 +386,22 @@ class Driver:
         if not self._clients:
             self.connected.clear()
         await self._hook("disconnected", client)
+        self._events.put(make_event(Disconnected, client))
 
-    async def _hook(self, name: HookName, client: ClientInfo | None = None) -> None:
+    async def _hook(
+        self, name: HookName, client: ClientInfo | None = None, uploaded_file: UploadedFile | None = None
+    ) -> None:
         hook = self._description.hooks.get(name)
         if hook is None:
             return
         try:
             # While a session ends, nobody else can cut a hook short.
             grace = END_GRACE_S if self.session is None else None
-            await asyncio.wait_for(self._finish(hook.call(self._model, client=client)), grace)
+            await asyncio.wait_for(
+                self._handling.finish(hook.call(self._model, client=client, uploaded_file=uploaded_file)), grace
+            )
         except Exception:
             log.exception("@%s raised; the session goes on", name)
-
-    async def _finish(self, result: Any) -> None:
-        """Await what a handler returned, if it is to be awaited, in such a way that the end of the session can cancel
-        it, and that a cancellation from within is but an error.
-        """
-        if not inspect.isawaitable(result):
-            return
-        handling = self._handling = asyncio.ensure_future(result)
-        try:
-            await asyncio.wait([handling])
-        except asyncio.CancelledError:
-            handling.cancel()
-            raise
-        finally:
-            self._handling = None
-        _result_of(handling)
 
     # Steps ------------------------------------------------------------------------------------------------------------
 
@@ -392,7 +412,7 @@ class Driver:
                 await self._catch_up(session)
                 await self._step(steps, session)
         except asyncio.CancelledError as error:
-            if _cancelled_by_us():
+            if cancelled_by_us():
                 raise
             self._fail(error)
         except BaseException as error:
@@ -404,7 +424,7 @@ class Driver:
         After that, steps and handlers take turns.
         """
         until = self._loop.time() + CATCH_UP_S
-        while self._inbox and self.session == session and self._loop.time() < until:
+        while self._inbox and not self._files.busy and self.session == session and self._loop.time() < until:
             self._progress.clear()
             await self._progress.wait()
 
@@ -416,6 +436,7 @@ class Driver:
             began = self._loop.time()
             yielded = await steps.advance()
             took = self._loop.time() - began
+        self.on_step()
         self._reporter.state(getattr(self._model, "state", None))
         try:
             wrapped = self._description.wrap(yielded)
@@ -436,7 +457,7 @@ class Driver:
         try:
             await asyncio.wait_for(steps.close(), END_GRACE_S)
         except asyncio.CancelledError:
-            if _cancelled_by_us():
+            if cancelled_by_us():
                 raise
             log.exception("inference was cancelled from within while it was closed")
         except Exception:
@@ -466,16 +487,3 @@ class Driver:
             self._gate.set()
         else:
             self._gate.clear()
-
-
-def _cancelled_by_us() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _result_of(task: Awaitable[Any]) -> None:
-    """Raise what a finished task raised; a task that was cancelled, or cancelled itself, raises `RuntimeError`."""
-    assert isinstance(task, asyncio.Future)
-    if task.cancelled():
-        raise RuntimeError("it was cancelled from within, or because the session was over")
-    task.result()

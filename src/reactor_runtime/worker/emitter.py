@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from reactor_runtime.authoring import Bundle, FrameError
+from reactor_runtime.authoring import Bundle, FrameError, Picture
 from reactor_runtime.link import Flushed, Frame, FrameDone, Ring, RingWriter, Sound
 from reactor_runtime.media.convert import Converter, layout_of
 from reactor_runtime.worker.pacing import Pacer
@@ -41,15 +41,15 @@ class FrameSink(Protocol):
         """Whether another frame can be taken now."""
         ...
 
-    def put(self, track: str, picture: npt.NDArray[np.uint8], stamp: Stamp) -> None:
-        """Take a frame: RGB `uint8 (H, W, 3)`, which the author may overwrite afterwards. Only when there is room.
+    def put(self, track: str, picture: Picture, stamp: Stamp) -> None:
+        """Take a frame in its author's format, who may overwrite its array afterwards. Only when there is room.
 
         Raises `ValueError` for a picture that cannot be sent, and has then taken nothing.
         """
         ...
 
     def play(self, track: str, samples: npt.NDArray[np.int16], rate: int, stamp: Stamp) -> None:
-        """Take a piece of sound: int16 mono `(1, M)` at `rate` Hz, to be heard from `stamp.due` on. Never waits."""
+        """Take a piece of sound: int16 `(channels, M)` at `rate` Hz, to be heard from `stamp.due` on. Never waits."""
         ...
 
     def flush(self) -> None:
@@ -100,20 +100,23 @@ class RingSink:
             self._wanted = True
             return False
 
-    def put(self, track: str, picture: npt.NDArray[np.uint8], stamp: Stamp) -> None:
-        layout = layout_of(*picture.shape[:2])
+    def put(self, track: str, picture: Picture, stamp: Stamp) -> None:
+        layout = layout_of(picture.height, picture.width)
         ring = self._ring
         if ring is None or ring.slot_bytes < layout.nbytes or ring.slots < self._slots_of(ring.slot_bytes):
             ring = self._open(layout.nbytes)
         with self._lock:
             slot = ring.acquire()
         assert slot is not None, "put without room"
+        declared = picture.format
         try:
-            self._converter.write(picture, ring.view(slot))
-        except (ValueError, cv2.error) as error:
+            self._converter.write(picture.array, ring.view(slot), range=declared.range, layout=declared.layout)
+        except BaseException as error:
             with self._lock:
                 ring.release(slot)
-            raise ValueError(str(error)) from error
+            if isinstance(error, cv2.error):
+                raise ValueError(str(error)) from error
+            raise
         self._send(
             Frame(
                 ring=ring.ring,
@@ -132,8 +135,9 @@ class RingSink:
         )
 
     def play(self, track: str, samples: npt.NDArray[np.int16], rate: int, stamp: Stamp) -> None:
-        pcm = samples.astype("<i2", copy=False).tobytes()
-        self._send(Sound(track, int(stamp.due * 1e9), rate, 1, pcm, stamp.session))
+        if samples.size:
+            pcm = samples.astype("<i2", copy=False).tobytes("F")  # A sample of each channel at a time.
+            self._send(Sound(track, int(stamp.due * 1e9), rate, len(samples), pcm, stamp.session))
 
     def flush(self) -> None:
         self._send(Flushed())
@@ -315,7 +319,7 @@ class Emitter:
             self._converting = converting / sent
         return sent
 
-    def _put(self, track: str, picture: npt.NDArray[np.uint8], due: float, now: float) -> None:
+    def _put(self, track: str, picture: Picture, due: float, now: float) -> None:
         seq = self._seq.get(track, -1) + 1
         stamp = self._stamp(seq, due, now, tuple(self._claimed))
         try:

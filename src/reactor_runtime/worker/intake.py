@@ -1,4 +1,4 @@
-"""What viewers publish, out of shared memory and into the author's input buffers. Belongs to the link's thread."""
+"""What viewers publish, on its way into the author's input buffers. Belongs to the link's thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from reactor_runtime.authoring import InputBuffer, InputFrame
-from reactor_runtime.link import LinkMessage, Picture, PictureDone, Ring, RingReader
+from reactor_runtime.link import Heard, LinkMessage, Picture, PictureDone, Ring, RingReader
 
 log = logging.getLogger("reactor.model")
 
@@ -18,7 +18,7 @@ _REMEMBERED = 16
 
 
 class Intake:
-    """One edge's pictures. `session()` names the session whose pictures are wanted; `send` answers each."""
+    """What comes from one edge. `session()` names the session of which it is wanted; `send` answers each picture."""
 
     def __init__(
         self,
@@ -52,3 +52,10 @@ class Intake:
         finally:
             with contextlib.suppress(ConnectionError):
                 self._send(PictureDone(picture.ring, picture.slot))
+
+    def hear(self, heard: Heard) -> None:
+        """A piece of sound, as int16 `(channels, M)`."""
+        buffer = self._buffers.get(heard.track)
+        if buffer is not None and heard.session == self._session():
+            samples = np.frombuffer(heard.pcm, "<i2").reshape(-1, heard.channels)
+            buffer.push(InputFrame(np.array(samples.T, np.int16, order="C"), heard.pts))

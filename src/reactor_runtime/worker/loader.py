@@ -8,10 +8,10 @@ import traceback
 from pathlib import Path
 
 from reactor_runtime.authoring import Description, ReactorCore, describe
-from reactor_runtime.worker.manifest import Manifest, WorkspaceError
+from reactor_runtime.workspace import ReactorConfig, WorkspaceError
 
 
-def understand(manifest: Manifest) -> Description:
+def understand(manifest: ReactorConfig) -> Description:
     """Import the author's class and describe it; its folder comes first on `sys.path`.
 
     Raises `WorkspaceError` in one line for a mistake of the manifest or of the class's definition. An error that the
@@ -24,7 +24,7 @@ def understand(manifest: Manifest) -> Description:
         raise WorkspaceError(str(error)) from error
 
 
-def _import(manifest: Manifest) -> type[ReactorCore]:
+def _import(manifest: ReactorConfig) -> type[ReactorCore]:
     directory = str(manifest.path.parent.resolve())
     if directory not in sys.path:
         sys.path.insert(0, directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from reactor_runtime.authoring import Idle, ReactorPipeline
@@ -38,6 +39,13 @@ class PipelineSteps:
             self._generator = None
             raise
         return None if yielded is Idle else yielded
+
+    def place(self) -> str | None:
+        """Where the step in hand stands in the author's generator, as `file:line`; None between steps."""
+        generator = self._generator
+        running = getattr(generator, "ag_running", False)
+        frame = getattr(generator, "ag_frame", None) if running else None
+        return None if frame is None else f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
     async def close(self) -> None:
         """End the generator: its `finally` blocks run now. Raises what they raise. Idempotent."""

@@ -51,8 +51,8 @@ def draw(step: int, brightness: float) -> np.ndarray:
 
 WRONG: dict[str, Any] = {
     "float": lambda: np.zeros((HEIGHT, WIDTH, 3), np.float32),
-    "grey": lambda: np.zeros((HEIGHT, WIDTH), np.uint8),
-    "rgba": lambda: np.zeros((HEIGHT, WIDTH, 4), np.uint8),
+    "integers": lambda: np.zeros((HEIGHT, WIDTH, 3), np.int64),
+    "pairs": lambda: np.zeros((HEIGHT, WIDTH, 2), np.uint8),
     "planar": lambda: np.zeros((3, HEIGHT, WIDTH), np.uint8),
     "empty": lambda: np.zeros((0, WIDTH, 3), np.uint8),
     "deep": lambda: np.zeros((1, 1, HEIGHT, WIDTH, 3), np.uint8),

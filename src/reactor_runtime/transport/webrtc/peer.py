@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import reactor_webrtc as rtc
@@ -16,7 +16,7 @@ from reactor_runtime.media.sound import RATE, AudioSink
 from reactor_runtime.media.stream import PacketSink
 from reactor_runtime.transport.viewer import Offer, OfferRefused, TrackPlan, ViewerEvents
 from reactor_runtime.transport.webrtc.limits import MAX_MESSAGE_BYTES, MessageLimit
-from reactor_runtime.transport.webrtc.sdp import max_message_size, with_candidates
+from reactor_runtime.transport.webrtc.sdp import max_message_size, with_candidates, with_channels
 
 log = logging.getLogger("reactor.webrtc")
 
@@ -109,13 +109,14 @@ class Peer:
         observer.on_ice_candidate = self._hop(self._on_candidate)
         observer.on_ice_gathering_change = self._hop(self._on_gathering)
         observer.on_data_channel = self._on_data_channel
-        observer.on_track = self._receiver(plan.published)
+        observer.on_track = self._receiver(plan)
         self._pc = factory.create_peer_connection(config, observer)
         self._keep.append(observer)
         self._wants_channel = "\nm=application" in offer.sdp
         self._largest = max_message_size(offer.sdp)
         try:
-            await self._pc.set_remote_description(rtc.SessionDescription("offer", offer.sdp))
+            sdp = with_channels(offer.sdp, plan.channels_out)
+            await self._pc.set_remote_description(rtc.SessionDescription("offer", sdp))
         except RuntimeError as error:
             raise OfferRefused(f"the offer is not valid SDP: {error}") from error
         by_mid = {transceiver.mid(): transceiver for transceiver in await self._pc.transceivers()}
@@ -126,6 +127,7 @@ class Peer:
             await self._add_audio(factory, by_mid[mids[name]], name)
         await self._pc.set_bitrate(None, START_BITRATE, MAX_BITRATE)
         answer = await self._pc.create_answer()
+        answer = rtc.SessionDescription("answer", with_channels(answer.sdp, plan.channels_in))
         await self._pc.set_local_description(answer)
         self._described.set()
         early, self._remote = self._remote, []
@@ -221,19 +223,27 @@ class Peer:
         self._keep += [track, transceiver]
         self._audio[name] = _AudioSink(track)
 
-    def _receiver(self, published: Sequence[str | None]) -> Callable[[Any, Any], None]:
-        """For each video track that comes, in the order of its section: its pictures go to the input of that name."""
-        names = iter(published)
+    def _receiver(self, plan: TrackPlan) -> Callable[[Any, Any], None]:
+        """For each track that comes, in the order of its section: what it brings goes to the input of that name."""
+        video, audio = iter(plan.published_video), iter(plan.published_audio)
 
         def received(kind: Any, track: Any) -> None:
-            if kind != rtc.MediaKind.Video or (name := next(names, None)) is None:
+            name = next(video if kind == rtc.MediaKind.Video else audio, None)
+            if name is None:
                 return
 
             def picture(bgra: bytes, width: int, height: int, _metadata: object) -> None:
                 if not self._closed:
                     self._events.viewer_picture(self, name, bgra, width, height, time.monotonic())
 
-            track.on_video_frame(picture)
+            def sound(pcm: bytes, rate: int, channels: int, _frames: int) -> None:
+                if not self._closed:
+                    self._events.viewer_sound(self, name, pcm, rate, channels, time.monotonic())
+
+            if kind == rtc.MediaKind.Video:
+                track.on_video_frame(picture)
+            else:
+                track.on_audio_frame(sound)
             self._keep.append(track)
 
         return received

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from reactor_runtime.media.encoder import Codec
 
@@ -52,20 +54,50 @@ def max_message_size(sdp: str) -> int:
     return 65_536
 
 
+def with_channels(sdp: str, channels: Literal[1, 2]) -> str:
+    """The description with so many channels of sound preferred, unless it wants one where it may have two.
+
+    A stack encodes what the other side prefers, and decodes what it prefers itself (RFC 7587 §6.1). In all sections it
+    is the same: those of a bundle share their payload types, and so the parameters of these (RFC 9143 §9.1).
+    """
+    blocks = _blocks(sdp)
+    for block in blocks:
+        opus = next((line[9:].split(" ", 1)[0] for line in block if line.lower().endswith(" opus/48000/2")), None)
+        at = next((i for i, line in enumerate(block) if line.startswith(f"a=fmtp:{opus} ")), None)
+        if channels == 1:
+            if at is not None:
+                block[at] = re.sub(r"(?<=[ ;])stereo=1", "stereo=0", block[at])
+        elif opus is not None and at is None:
+            block.append(f"a=fmtp:{opus} stereo=1")
+        elif at is not None and not re.search(r"[ ;]stereo=", block[at]):
+            block[at] += ";stereo=1"
+    return _joined(blocks)
+
+
 def with_candidates(sdp: str, candidates: Iterable[tuple[str | None, int | None, str]]) -> str:
     """The description with `(mid, index, candidate)` lines put into their sections, as the browsers' own stacks do.
 
     A candidate of a bundled transport belongs to one section only, but some clients look for one in the first.
     """
-    blocks: list[list[str]] = [[]]
-    for line in sdp.splitlines():
-        if line.startswith("m="):
-            blocks.append([])
-        blocks[-1].append(line)
+    blocks = _blocks(sdp)
     mids = {line[6:]: i for i, block in enumerate(blocks) for line in block if line.startswith("a=mid:")}
     for mid, index, candidate in candidates:
         at = mids.get(mid or "", (index or 0) + 1)
         line = f"a={candidate}"
         if at < len(blocks) and line not in blocks[at]:
             blocks[at].append(line)
+    return _joined(blocks)
+
+
+def _blocks(sdp: str) -> list[list[str]]:
+    """The lines of a description: those before the first media section, then those of each section."""
+    blocks: list[list[str]] = [[]]
+    for line in sdp.splitlines():
+        if line.startswith("m="):
+            blocks.append([])
+        blocks[-1].append(line)
+    return blocks
+
+
+def _joined(blocks: Iterable[Iterable[str]]) -> str:
     return "\r\n".join(line for block in blocks for line in block) + "\r\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import reactor_webrtc as rtc
 
@@ -26,12 +27,16 @@ class IceServer:
 
 @dataclass(frozen=True, slots=True)
 class WebRtcSettings:
-    """How peers connect. Without ICE servers, only this machine's own addresses are candidates."""
+    """How peers connect. Without ICE servers, only this machine's own addresses are candidates.
+
+    With `relay_only` only those of the TURN servers are.
+    """
 
     ice_servers: tuple[IceServer, ...] = ()
     min_port: int = 0
     max_port: int = 0
     codecs: tuple[Codec, ...] = field(default_factory=lambda: tuple(Codec))
+    relay_only: bool = False
 
 
 class WebRtcTransport:
@@ -82,16 +87,28 @@ class WebRtcTransport:
                 theirs = ", ".join(sorted(section.codecs)) or "none"
                 raise OfferRefused(f"no codec in common for {wanted.name!r}: the offer has {theirs}; we have {ours}")
             codecs[wanted.name] = codec
-        inputs = {track.name for track in tracks if track.direction == "in" and track.kind == "video"}
-        names = {t.mid: t.name for t in offer.tracks if t.direction == "sendonly" and t.name in inputs}
-        sending = [s for s in found if s.kind == "video" and s.direction in ("sendonly", "sendrecv")]
-        return TrackPlan(codecs, tuple(audio), tuple(names.get(section.mid) for section in sending))
+        inputs = {track.name: track for track in tracks if track.direction == "in"}
+        names = {t.mid: t.name for t in offer.tracks if t.direction == "sendonly"}
+        published: dict[str, list[Track | None]] = {"video": [], "audio": []}
+        for section in found:
+            if section.kind in published and section.direction in ("sendonly", "sendrecv"):
+                brought = inputs.get(names.get(section.mid, ""))
+                published[section.kind].append(brought if brought and brought.kind == section.kind else None)
+        return TrackPlan(
+            codecs,
+            tuple(audio),
+            published_video=_names(published["video"]),
+            published_audio=_names(published["audio"]),
+            channels_out=_channels(outputs[name] for name in audio),
+            channels_in=_channels(published["audio"]),
+        )
 
     async def answer(self, connection: int, offer: Offer, plan: TrackPlan) -> tuple[Peer, str]:
         """Make the peer for a checked offer; returns it with the SDP answer, this machine's candidates inside."""
         s = self._settings
         config = rtc.RtcConfiguration(
             ice_servers=[rtc.IceServer(list(i.urls), i.username, i.credential) for i in s.ice_servers],
+            ice_transport_type="relay" if s.relay_only else "all",
             min_port=s.min_port,
             max_port=s.max_port,
             bundle_policy=rtc.BundlePolicy.MaxBundle,
@@ -103,3 +120,11 @@ class WebRtcTransport:
         except BaseException:
             await peer.close()
             raise
+
+
+def _names(tracks: Iterable[Track | None]) -> tuple[str | None, ...]:
+    return tuple(None if track is None else track.name for track in tracks)
+
+
+def _channels(tracks: Iterable[Track | None]) -> Literal[1, 2]:
+    return 2 if any(track is not None and track.channels == 2 for track in tracks) else 1

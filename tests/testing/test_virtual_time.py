@@ -1,4 +1,4 @@
-"""The clock that the other tests of this folder stand on."""
+"""The clock that the testing kit stands on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.driver.virtual_time import Deadlock, Livelock, VirtualTimeLoop, run_virtual
+from reactor_runtime.worker.testing.virtual_time import Deadlock, Livelock, VirtualTimeLoop, run_virtual, spend
 
 
 def test_an_hour_passes_in_no_time_and_timers_keep_their_order() -> None:
@@ -71,3 +71,29 @@ def test_a_thread_is_waited_for_in_real_time() -> None:
     loop = VirtualTimeLoop(patience=10)
     assert loop.run_until_complete(main()) == 7
     loop.close()
+
+
+def test_work_in_a_thread_takes_no_virtual_time_and_no_timer_overtakes_it() -> None:
+    release = threading.Event()
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        loop.call_later(5.0, release.set)
+        threading.Timer(0.05, release.set).start()
+        await asyncio.wait_for(asyncio.to_thread(release.wait, 10), 1.0)
+        return loop.time() - began
+
+    assert run_virtual(main()) == 0.0
+
+
+def test_spend_is_for_code_on_such_a_loop() -> None:
+    async def main() -> float:
+        spend(2.5)
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(main()) == 1002.5
+    with pytest.raises(RuntimeError, match="spend"):
+        spend(1.0)
+    with pytest.raises(RuntimeError, match="spend"):
+        asyncio.run(main())

@@ -1,0 +1,54 @@
+"""The routes that files come in by: `POST …/uploads` makes a slot, `PUT /uploads/{id}` fills it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
+
+from reactor_runtime.session import SessionEngine, UploadRefused
+
+
+class Announcement(BaseModel):
+    """A file that is to come; `size` is in bytes, and exact."""
+
+    name: str
+    size: Annotated[int, Field(strict=True)]
+    mime_type: str
+
+
+def upload_routes(engine: SessionEngine, session_id: str) -> APIRouter:
+    """The routes of one edge. They need a model that takes files, but no running session."""
+    routes = APIRouter()
+
+    @routes.post("/sessions/{session}/uploads", status_code=201)
+    async def announce(session: str, body: Announcement, request: Request) -> dict[str, Any]:
+        """Make a slot; the answer says where its bytes go."""
+        if session != session_id:
+            raise HTTPException(404, "Session not found")
+        if engine.contract is None:
+            raise HTTPException(503, "the model is still loading", {"Retry-After": "1"})
+        if not engine.contract.accepts_uploads:
+            raise HTTPException(409, "this model takes no files")
+        try:
+            upload = engine.uploads.open(body.name, body.size, body.mime_type)
+        except UploadRefused as refused:
+            raise HTTPException(refused.status, str(refused)) from None
+        # By the name that the client reaches us under, whatever stands between.
+        url = request.url_for("fill", upload=upload)
+        return {"presigned_id": upload, "presigned_url": str(url), "path": url.path}
+
+    @routes.put("/uploads/{upload}")
+    async def fill(upload: str, request: Request) -> None:
+        """Take the bytes of a slot, as they are."""
+        announced = request.headers.get("content-length")
+        try:
+            await engine.uploads.take(upload, request.stream(), int(announced) if announced is not None else None)
+        except UploadRefused as refused:
+            raise HTTPException(refused.status, str(refused)) from None
+        except ClientDisconnect:
+            raise HTTPException(400, "the connection ended before the file did") from None
+
+    return routes

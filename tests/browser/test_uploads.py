@@ -1,0 +1,248 @@
+"""A file that a person chooses, or drops on the page, reaches the model."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from playwright.async_api import Browser, FilePayload, Locator, expect
+
+from tests.browser.conftest import OpenTab
+from tests.browser.playground import Tab, eventually, tab
+from tests.browser.service import Service, running
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+MODELS = Path(__file__).parent / "models"
+RED, BLUE, GREY = (210, 30, 20), (20, 60, 220), (30, 30, 30)
+
+MEAN = """video => {
+  const canvas = new OffscreenCanvas(16, 12), context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0, 16, 12);
+  const { data } = context.getImageData(0, 0, 16, 12);
+  return [0, 1, 2].map(c => data.filter((_, i) => i % 4 === c).reduce((sum, v) => sum + v, 0) / 192);
+}"""
+DROP = """(element, { name, type, data, kinds }) => {
+  const transfer = new DataTransfer();
+  const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
+  transfer.items.add(new File([bytes], name, { type }));
+  for (const kind of kinds)
+    element.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with running(MODELS / "painting") as service:
+        yield service
+
+
+def png(colour: tuple[int, int, int]) -> bytes:
+    picture = np.full((60, 80, 3), colour[::-1], np.uint8)
+    return bytes(cv2.imencode(".png", picture)[1])
+
+
+async def shows(page: Tab, colour: tuple[int, int, int]) -> None:
+    """Wait until the video is of that colour, give or take what a codec does."""
+
+    async def off() -> float:
+        mean = await page.video.evaluate(MEAN)
+        return max(abs(a - b) for a, b in zip(mean, colour, strict=True))
+
+    await eventually(off, lambda off: off < 14, f"the picture is {colour}")
+
+
+async def choose(page: Tab, button: Locator, name: str, data: bytes, mime_type: str) -> None:
+    async with page.page.expect_file_chooser() as opened:
+        await button.click()
+    await (await opened.value).set_files([{"name": name, "mimeType": mime_type, "buffer": data}])
+
+
+async def drop(target: Locator, name: str, data: bytes, mime_type: str, *kinds: str) -> None:
+    """Drag a file over an element and let go; or only what `kinds` says."""
+    body: dict[str, Any] = {"name": name, "type": mime_type, "data": base64.b64encode(data).decode()}
+    await target.evaluate(DROP, body | {"kinds": kinds or ["dragenter", "dragover", "drop"]})
+
+
+def zone(page: Tab) -> Locator:
+    return page.page.locator(".upload")
+
+
+async def test_an_image_that_is_chosen_reaches_the_model_and_can_be_taken_away(open_tab: OpenTab) -> None:
+    page = await open_tab()
+    await page.live()
+    await shows(page, GREY)
+    await expect(zone(page)).to_contain_text("No file")
+    await choose(page, page.control("image"), "red.png", png(RED), "image/png")
+    await page.receipt("set_image", "applied")
+    await shows(page, RED)
+    await expect(zone(page).locator(".upload-name")).to_have_text("red.png")
+    await expect(zone(page).locator(".upload-note")).to_have_text(f"{len(png(RED))} bytes")
+    await expect(zone(page).locator("img")).to_be_visible()
+    assert await zone(page).locator("img").evaluate("image => image.naturalWidth") == 80
+
+    await page.page.get_by_role("button", name="Clear Image").click()
+    await shows(page, GREY)
+    await expect(zone(page)).to_contain_text("No file")
+    await expect(zone(page).locator("img")).to_be_hidden()
+    assert not page.errors
+    assert page.hosts == {page.page.url.split("/")[2]}
+
+
+async def test_an_image_can_be_dropped_on_its_control_or_on_the_picture(open_tab: OpenTab) -> None:
+    page = await open_tab()
+    await page.live()
+    stage = page.page.locator("#stage")
+    await drop(zone(page), "blue.png", png(BLUE), "image/png")
+    await shows(page, BLUE)
+    await drop(stage, "red.png", png(RED), "image/png", "dragenter", "dragover")
+    await expect(stage.locator(".drop")).to_be_visible()
+    await expect(stage.locator(".drop")).to_have_text("Drop for Image")
+    await drop(stage, "red.png", png(RED), "image/png", "dragleave")
+    await expect(stage.locator(".drop")).to_be_hidden()
+    await drop(stage, "red.png", png(RED), "image/png")
+    await expect(stage.locator(".drop")).to_be_hidden()
+    await shows(page, RED)
+    await expect(zone(page).locator(".upload-name")).to_have_text("red.png")
+    assert not page.errors
+
+
+async def test_others_see_which_file_it_is(open_tab: OpenTab) -> None:
+    page, other = await open_tab(), await open_tab()
+    await page.live()
+    await other.live()
+    await choose(page, page.control("image"), "blue.png", png(BLUE), "image/png")
+    await shows(other, BLUE)
+    await expect(zone(other).locator(".upload-name")).to_have_text("blue.png")
+    await other.page.get_by_role("button", name="Clear Image").click()
+    await expect(zone(page)).to_contain_text("No file")
+
+
+async def test_a_file_is_chosen_with_the_keyboard_alone(open_tab: OpenTab) -> None:
+    page = await open_tab()
+    red: FilePayload = {"name": "red.png", "mimeType": "image/png", "buffer": png(RED)}
+    # Not `expect_file_chooser`: a key is faster than the browser hears that somebody waits for the dialogue.
+    page.page.on("filechooser", lambda chooser: chooser.set_files([red]))
+    await page.live()
+    await page.control("image").focus()
+    await page.page.keyboard.press("Enter")
+    await shows(page, RED)
+    await page.page.keyboard.press("Shift+Tab")
+    await page.page.keyboard.press("Enter")
+    await shows(page, GREY)
+    await expect(page.control("image")).to_be_focused()
+
+
+async def test_how_much_has_gone_is_shown_and_it_can_be_stopped(open_tab: OpenTab) -> None:
+    page = await open_tab()
+    await page.live()
+    session = await page.page.context.new_cdp_session(page.page)
+    await session.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
+    await session.send("Network.emulateNetworkConditions", slow)
+    await choose(page, page.control("image"), "long.bin", bytes(3_000_000), "application/octet-stream")
+    note = zone(page).locator(".upload-note")
+    await expect(zone(page).locator("progress")).to_be_visible()
+    await expect(note).to_contain_text("3.0 MB · ")
+
+    async def percent() -> int:
+        return int((await note.inner_text()).split()[-2])
+
+    await eventually(percent, lambda percent: 0 < percent < 100, "some of it has gone")
+    async with page.page.expect_event("requestfailed", lambda request: request.method == "PUT"):
+        await page.page.get_by_role("button", name="Clear Image").click()
+    await expect(zone(page).locator("progress")).to_be_hidden()
+    await expect(zone(page)).to_contain_text("No file")
+    await shows(page, GREY)
+
+
+async def test_a_file_that_is_refused_says_why(open_tab: OpenTab) -> None:
+    page = await open_tab()
+    await page.live()
+    await choose(page, page.control("image"), "empty.png", b"", "image/png")
+    await expect(page.problem("set_image")).to_have_text("This file is empty.")
+    refusal = {"detail": "a session takes at most 128 files"}
+    await page.page.route("**/sessions/local/uploads", lambda route: route.fulfill(status=413, json=refusal))
+    await choose(page, page.control("image"), "red.png", png(RED), "image/png")
+    await expect(page.problem("set_image")).to_have_text("a session takes at most 128 files")
+    await expect(zone(page)).to_contain_text("No file")
+    await page.page.unroute("**/sessions/local/uploads")
+    await choose(page, page.control("image"), "red.png", png(RED), "image/png")
+    await shows(page, RED)
+    await expect(page.problem("set_image")).to_have_count(0)
+
+
+async def test_a_file_of_the_last_session_is_not_shown_in_the_next(open_tab: OpenTab, service: Service) -> None:
+    page = await open_tab()
+    await page.live()
+    await choose(page, page.control("image"), "red.png", png(RED), "image/png")
+    await shows(page, RED)
+    service.end_session()
+    await page.page.locator("#overlay-action").click()
+    await page.live()
+    await shows(page, GREY)
+    await expect(zone(page)).to_contain_text("No file")
+
+
+async def test_the_control_fits_a_narrow_phone(open_tab: OpenTab) -> None:
+    page = await open_tab(viewport={"width": 360, "height": 740})
+    await page.live()
+    await choose(page, page.control("image"), "a-name-" * 20 + ".png", png(RED), "image/png")
+    await shows(page, RED)
+    box = await zone(page).bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 360
+    assert box["height"] < 80  # However long the name.
+    assert await page.page.evaluate("document.documentElement.scrollWidth") <= 360
+    for part in (page.control("image"), page.page.get_by_role("button", name="Clear Image")):
+        inner = await part.bounding_box()
+        assert inner is not None
+        assert inner["x"] + inner["width"] <= box["x"] + box["width"]
+
+
+async def test_an_action_is_run_with_its_file_again_and_again_and_in_the_next_session_too(browser: Browser) -> None:
+    with running(MODELS / "postcards") as service:
+        async with tab(browser, service.address) as page:
+            await page.live()
+            run = page.page.locator('button[data-command="send"][type="submit"]')
+            await run.click()
+            await expect(page.problem("send")).to_have_text("Choose a file.")
+            await choose(page, page.control("front", "send"), "card.bin", b"\xc8" * 100, "text/plain")
+            await page.control("text", "send").fill("greetings")
+            for times in (1, 2):
+                await run.click()
+                await expect(page.told("sent")).to_have_count(times)
+            told = '{"front":"card.bin","size":100,"text":"greetings"}'
+            await expect(page.told("sent").first).to_have_text(told)
+            await shows(page, (200, 200, 200))
+
+            service.end_session()
+            await page.page.locator("#overlay-action").click()
+            await page.live()
+            await run.click()
+            await expect(page.told("sent")).to_have_count(3)
+            await expect(page.told("sent").first).to_have_text(told)
+
+            # Dropped on the picture, it is for the one command that takes a file.
+            await drop(page.page.locator("#stage"), "other.bin", b"\x64" * 50, "text/plain")
+            await shows(page, (100, 100, 100))
+            await expect(page.told("sent").first).to_contain_text('"front":"other.bin"')
+            assert not page.errors
+
+
+async def test_a_file_that_no_command_takes_is_announced(browser: Browser) -> None:
+    with running(MODELS / "letterbox") as service:
+        async with tab(browser, service.address) as page:
+            await page.live()
+            await drop(page.page.locator("#stage"), "note.bin", b"\xb4" * 2_000_000, "text/plain")
+            await shows(page, (180, 180, 180))
+            await expect(page.page.locator("#banner-title")).to_have_text("note.bin was sent")
+            await choose(page, page.page.get_by_role("button", name="Choose"), "dark.bin", b"\x50", "text/plain")
+            await shows(page, (80, 80, 80))
+            assert not page.errors

@@ -1,0 +1,160 @@
+"""The driver's promises about files: whole in the handler, in order, and never in the way of a step."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from reactor_runtime.interface import InputState, Output, ReactorPipeline, UploadedFile, Video, event, file_uploaded
+from reactor_runtime.link import FileAnnounced, StateChanged
+from tests.driver.kit import Stage, picture, spend, virtual
+
+STEP_S = 0.1
+
+
+class Shelf:
+    """Files by id, each as long in coming as `takes` says; what is asked for is noted."""
+
+    def __init__(self, takes: float = 0.0, **files: bytes) -> None:
+        self.takes = takes
+        self.files = files
+        self.asked: list[str] = []
+        self.forgotten: list[str] = []
+
+    async def read(self, upload_id: str) -> UploadedFile:
+        self.asked.append(upload_id)
+        await asyncio.sleep(self.takes)
+        if upload_id == "torn":
+            raise OSError("the file ends after 3 of 9 bytes")
+        data = self.files[upload_id]
+        return UploadedFile(f"{upload_id}.bin", "x/y", len(data), data, upload_id)
+
+    def forget(self, session: str) -> None:
+        self.forgotten.append(session)
+
+
+def reference(upload_id: str) -> dict[str, Any]:
+    return {"upload_id": upload_id, "name": "n", "mime_type": "m", "size": 1}
+
+
+class Picture(Output):
+    video: Video
+
+
+class State(InputState):
+    image: UploadedFile | None
+
+
+class Reader(ReactorPipeline):
+    state: State
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.steps = 0
+
+    @event(name="use")
+    def use(self, file: UploadedFile, more: list[UploadedFile] | None = None) -> None:
+        self.calls.append((file.name, file.data, [other.data for other in more or []]))
+
+    @event(name="latest", dedupe=True)
+    def latest(self, file: UploadedFile) -> None:
+        self.calls.append(("latest", file.data))
+
+    @event(name="note")
+    def note(self, text: str) -> None:
+        self.calls.append(text)
+
+    @file_uploaded
+    def came(self, uploaded_file: UploadedFile, client: Any) -> None:
+        self.calls.append(("came", uploaded_file.data, client and client.id))
+
+    def inference(self) -> Any:
+        while True:
+            self.steps += 1
+            spend(STEP_S)
+            yield Picture(video=picture(1))
+
+
+@virtual
+async def test_a_command_waits_for_its_files_but_steps_do_not_and_later_commands_keep_their_place() -> None:
+    shelf = Shelf(takes=1.0, a=b"aa", b=b"bb")
+    async with Stage(Reader, files=shelf) as stage:
+        stage.start()
+        stage.join()
+        await stage.play(2)
+        steps = stage.model.steps
+        use = stage.command("use", file=reference("a"), more=[reference("b"), reference("a")])
+        note = stage.command("note", text="later")
+        await stage.handled(use)
+        assert stage.model.steps >= steps + 10
+        await stage.handled(note)
+        assert stage.model.calls == [("a.bin", b"aa", [b"bb", b"aa"]), "later"]
+        assert shelf.asked == ["a", "b"]
+
+
+@virtual
+async def test_a_file_that_cannot_be_read_fails_its_command_and_nothing_else() -> None:
+    async with Stage(Reader, files=Shelf(a=b"aa")) as stage:
+        stage.start()
+        stage.join()
+        torn, lost = stage.command("use", file=reference("torn")), stage.command("use", file=reference("lost"))
+        stage.driver.deliver(FileAnnounced(1, "torn"))
+        good = stage.command("use", file=reference("a"))
+        assert (await stage.handled(torn)).error == "OSError: the file ends after 3 of 9 bytes"
+        assert (await stage.handled(lost)).error is not None
+        assert (await stage.handled(good)).error is None
+        assert stage.model.calls == [("a.bin", b"aa", [])]
+        await stage.play(2)
+
+
+@virtual
+async def test_commands_that_collapse_get_the_file_of_the_newest() -> None:
+    async with Stage(Reader, files=Shelf(takes=0.25, a=b"aa", b=b"bb", c=b"cc")) as stage:
+        stage.start()
+        stage.join()
+        await stage.play(1)
+        numbers = [stage.command("latest", file=reference(name)) for name in "abc"]
+        for number in numbers:
+            assert (await stage.handled(number)).error is None
+        assert stage.model.calls == [("latest", b"cc")]
+
+
+@virtual
+async def test_an_announced_file_runs_the_hook_in_its_turn() -> None:
+    async with Stage(Reader, files=Shelf(takes=0.25, a=b"aa")) as stage:
+        stage.start()
+        stage.join(7)
+        stage.command("note", client=7, text="before")
+        stage.driver.deliver(FileAnnounced(7, "a"))
+        after = stage.command("note", client=7, text="after")
+        await stage.handled(after)
+        assert stage.model.calls == ["before", ("came", b"aa", 7), "after"]
+
+
+@virtual
+async def test_the_state_tells_which_file_a_field_holds_without_its_bytes() -> None:
+    async with Stage(Reader, files=Shelf(a=b"aa")) as stage:
+        stage.start()
+        stage.join()
+        await stage.handled(stage.command("set_image", image=reference("a")))
+        told = [message.values for message in stage.sent if isinstance(message, StateChanged)]
+        assert told == [{"image": {"upload_id": "a", "name": "a.bin", "mime_type": "x/y", "size": 2}}]
+        await stage.handled(stage.command("set_image", image=None))
+        assert stage.model.state.image is None
+
+
+@virtual
+async def test_files_are_forgotten_with_their_session_and_not_before() -> None:
+    shelf = Shelf(takes=0.5, a=b"aa")
+    async with Stage(Reader, files=shelf) as stage:
+        stage.start("one")
+        stage.join()
+        use = stage.command("use", file=reference("a"))
+        stage.end("one")
+        await stage.ended("one")
+        assert (await stage.handled(use)).error is None
+        assert shelf.forgotten == ["one"]
+        # Without a session nothing is read.
+        late = stage.command("use", file=reference("a"))
+        assert (await stage.handled(late)).error == "the session is over"
+        assert shelf.asked == ["a"]

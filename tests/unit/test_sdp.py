@@ -1,0 +1,45 @@
+"""How many channels of sound a description prefers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from reactor_runtime.transport.webrtc.sdp import with_channels
+
+
+def sdp(*formats: str | None) -> str:
+    """A description with a section of sound for each format, beside one of video."""
+    lines = ["v=0", "m=video 9 UDP/TLS/RTP/SAVPF 96", "a=mid:v", "a=rtpmap:96 VP8/90000", "a=fmtp:96 x=1"]
+    for mid, format in enumerate(formats):
+        lines += ["m=audio 9 UDP/TLS/RTP/SAVPF 111 0", f"a=mid:{mid}", "a=rtpmap:111 opus/48000/2"]
+        lines += [f"a=fmtp:111 {format}"] if format is not None else []
+        lines += ["a=rtpmap:0 PCMU/8000"]
+    return "\r\n".join(lines) + "\r\n"
+
+
+PLAIN = "minptime=10;useinbandfec=1"
+
+
+@pytest.mark.parametrize(
+    ("before", "channels", "after"),
+    [
+        ([PLAIN, PLAIN], 2, [f"{PLAIN};stereo=1"] * 2),
+        ([f"{PLAIN};stereo=1"], 2, [f"{PLAIN};stereo=1"]),
+        ([f"{PLAIN};stereo=0"], 2, [f"{PLAIN};stereo=0"]),
+        (["sprop-stereo=1"], 2, ["sprop-stereo=1;stereo=1"]),
+        ([PLAIN, PLAIN], 1, [PLAIN, PLAIN]),
+        ([f"{PLAIN};stereo=1"], 1, [f"{PLAIN};stereo=0"]),
+        (["stereo=1;sprop-stereo=1"], 1, ["stereo=0;sprop-stereo=1"]),
+        ([None], 1, [None]),
+    ],
+)
+def test_all_sections_of_sound_prefer_as_many_channels(
+    before: list[str | None], channels: Literal[1, 2], after: list[str | None]
+) -> None:
+    assert with_channels(sdp(*before), channels) == sdp(*after)
+
+
+def test_a_section_that_says_nothing_of_its_codec_is_told_so_too() -> None:
+    assert "a=rtpmap:0 PCMU/8000\r\na=fmtp:111 stereo=1\r\n" in with_channels(sdp(None), 2)
