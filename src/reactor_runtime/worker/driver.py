@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from reactor_runtime.authoring import (
-    BufferClosed,
     ClientInfo,
     Connected,
     Description,
@@ -24,7 +23,6 @@ from reactor_runtime.authoring import (
     InputState,
     Output,
     ReactorCore,
-    ReactorPipeline,
     UploadedFile,
     make_event,
     split,
@@ -45,17 +43,15 @@ from reactor_runtime.link import (
 from reactor_runtime.worker.emitter import Emitter, FrameSink
 from reactor_runtime.worker.events import EventQueue
 from reactor_runtime.worker.files import Files, NoFiles, Reading
-from reactor_runtime.worker.handling import Handling, cancelled_by_us, result_of
+from reactor_runtime.worker.handling import Handling, result_of
 from reactor_runtime.worker.inbox import EdgeGone, Inbox, Stop, newest
 from reactor_runtime.worker.pacing import Pacer
 from reactor_runtime.worker.reporter import Reporter, text_of
-from reactor_runtime.worker.steps import PipelineSteps
+from reactor_runtime.worker.styles import style_of
+from reactor_runtime.worker.styles.style import END_GRACE_S
 
 log = logging.getLogger("reactor.model")
 
-END_GRACE_S = 5.0
-"""How long the author's async code may keep a session from ending before it is cancelled; again, before it is given
-up and the process with it."""
 DEFAULT_RATE = 48_000
 """Hz, of an audio track that does not say."""
 CATCH_UP_S = 0.1
@@ -100,17 +96,16 @@ class Driver:
         self._arrived = asyncio.Event()
         self._progress = asyncio.Event()
         self._files = Reading(files or NoFiles(), description, self._progress.set)
-        self._gate = asyncio.Event()
-        self._lock = asyncio.Lock()
+        self.gate = asyncio.Event()
+        self.lock = asyncio.Lock()
         self._handling = Handling()
         self._overdue = False
-        self._pipeline_steps: PipelineSteps | None = None
-        self._steps: asyncio.Task[None] | None = None
         self._emitted_at: float | None = None
         self._reporter = Reporter(send, self._loop.time, contract.state)
         self._stopped = asyncio.Event()
         self._failed: asyncio.Future[None] = self._loop.create_future()
         model._runtime = self
+        self.style = style_of(model, self)
 
     # The link's side --------------------------------------------------------------------------------------------------
 
@@ -137,9 +132,7 @@ class Driver:
 
     async def run(self) -> None:
         """Serve sessions until cancelled. Raises what the author's `inference` or `run` raised."""
-        tasks = [asyncio.ensure_future(self._dispatch())]
-        if not isinstance(self._model, ReactorPipeline):
-            tasks.append(asyncio.ensure_future(self._model.run()))  # type: ignore[attr-defined]
+        tasks = [asyncio.ensure_future(self._dispatch()), asyncio.ensure_future(self.style.run())]
         try:
             waiting: set[asyncio.Future[Any]] = {self._failed, *tasks}
             while waiting:
@@ -148,12 +141,12 @@ class Driver:
                     result_of(task)
         finally:
             self._stopped.set()
-            if self._steps is not None:
-                tasks.append(self._steps)
             for task in tasks:
                 task.cancel()
+            self.style.cancel()
             await asyncio.wait(tasks, timeout=END_GRACE_S)
-            await self._close_generator()
+            await self.style.end()
+            await self.style.close()
 
     async def close(self, reason: str) -> None:
         """End the session, if there is one, with all of the author's clean-up. What is delivered later is not heard."""
@@ -202,7 +195,7 @@ class Driver:
             await self.emitter.until_next()
         else:
             await self.emitter.idle(max(1, len(bundles)))
-        if not isinstance(self._model, ReactorPipeline) and self.emitter.live:
+        if not self.style.stepping and self.emitter.live:
             self._emitted_at = self._loop.time()
         return taken
 
@@ -251,7 +244,7 @@ class Driver:
         if handler is not None and handler.is_event:
             await self._handle(message, files)  # A step may be what waits for it.
         else:
-            async with self._lock:
+            async with self.lock:
                 await self._handle(message, files)
 
     async def _handle(self, message: LinkMessage | EdgeGone, files: dict[str, UploadedFile]) -> None:
@@ -289,9 +282,7 @@ class Driver:
             buffer.reset()
         self.emitter.begin(session)
         await self._hook("session_started")
-        if isinstance(self._model, ReactorPipeline):
-            self._pipeline_steps = PipelineSteps(self._model)
-            self._steps = asyncio.ensure_future(self._run_steps(self._pipeline_steps, session))
+        self.style.begin(session)
 
     async def _end_session(self, session: str) -> None:
         """The step in hand ends; then `@disconnected`, the generator's end and `@session_ended`, which all still see
@@ -300,50 +291,38 @@ class Driver:
         self._overdue = False
         if session == self.session:
             self.session = None
-            self._gate.set()  # Wakes a loop that waits for a viewer,
+            self.gate.set()  # Wakes a loop that waits for a viewer,
             self._progress.set()  # and one that waits for this very message.
             self.connected.clear()
             self.emitter.end()
             for buffer in self.buffers.values():
                 buffer.close()  # A step that waits for a viewer's picture waits no more.
-            self._events.end(close=isinstance(self._model, ReactorPipeline))
-            await self._end_steps()
-            async with self._lock:
+            self._events.end(close=self.style.per_session)
+            await self.style.end()
+            async with self.lock:
                 for client_id in list(self._clients):
                     await self._leave(client_id)
-                await self._close_generator()
+                await self.style.close()
                 await self._hook("session_ended")
-            if isinstance(self._model, ReactorPipeline):
-                self._model.state = None
+            if self._description.state_class is not None:
+                self._model.state = None  # type: ignore[attr-defined]
             self._reporter.forget_state()
             self._emitted_at = None
             self._update_gate()
         self._files.forget(session)
         self._send(SessionClosed(session))
 
-    async def _end_steps(self) -> None:
-        steps, self._steps = self._steps, None
-        if steps is None:
-            return
-        await asyncio.wait([steps], timeout=END_GRACE_S)
-        if not steps.done():
-            log.warning("a step did not end within %g s of the session; it is cancelled", END_GRACE_S)
-            steps.cancel()
-            await asyncio.wait([steps], timeout=END_GRACE_S)
-        if not steps.done():
-            self._fail(RuntimeError("a step of inference did not end, even when it was cancelled"))
-
     def _hurry(self, message: SessionEnd | Stop, again: bool) -> None:
         """The end of the session still waits behind the author's code: cancel that, and refuse what waits too."""
         if not any(waiting is message for waiting in self._inbox):
             return
         if again:
-            self._fail(RuntimeError("the model's code did not end with its session, even when it was cancelled"))
+            self.fail(RuntimeError("the model's code did not end with its session, even when it was cancelled"))
             return
         self._overdue = True
-        if not self._handling.cancel() and self._steps is not None and self._lock.locked():
+        if not self._handling.cancel() and self.lock.locked():
             log.warning("a step did not end within %g s of the session; it is cancelled", END_GRACE_S)
-            self._steps.cancel()
+            self.style.cancel()
         self._loop.call_later(END_GRACE_S, self._hurry, message, True)
 
     async def _command(self, call: CommandCall, files: dict[str, UploadedFile]) -> None:
@@ -376,7 +355,7 @@ class Driver:
 
     def _taken(self, command: int, error: str | None) -> None:
         self._done(command, error)
-        if self._steps is not None:  # It is the step in hand that has taken it, and shows it.
+        if self.style.stepping:  # It is the step in hand that has taken it, and shows it.
             self.emitter.claim()
 
     async def _leave(self, client_id: int) -> None:
@@ -403,23 +382,9 @@ class Driver:
         except Exception:
             log.exception("@%s raised; the session goes on", name)
 
-    # Steps ------------------------------------------------------------------------------------------------------------
+    # The style's side: `Host` -----------------------------------------------------------------------------------------
 
-    async def _run_steps(self, steps: PipelineSteps, session: str) -> None:
-        try:
-            while self.session == session:
-                await self._gate.wait()
-                await self._catch_up(session)
-                await self._step(steps, session)
-        except asyncio.CancelledError as error:
-            if cancelled_by_us():
-                raise
-            self._fail(error)
-        except BaseException as error:
-            if not (isinstance(error, BufferClosed) and self.session != session):
-                self._fail(error)
-
-    async def _catch_up(self, session: str) -> None:
+    async def caught_up(self, session: str) -> None:
         """Until everything is handled that has arrived, but not for ever: a flood of commands must not stop the stream.
         After that, steps and handlers take turns.
         """
@@ -428,40 +393,31 @@ class Driver:
             self._progress.clear()
             await self._progress.wait()
 
-    async def _step(self, steps: PipelineSteps, session: str) -> None:
-        async with self._lock:
-            if self.session != session or not self._gate.is_set():
-                return
-            self.emitter.claim()
-            began = self._loop.time()
-            yielded = await steps.advance()
-            took = self._loop.time() - began
+    def stepped(self) -> None:
         self.on_step()
         self._reporter.state(getattr(self._model, "state", None))
+
+    async def show(self, yielded: Any, took: float) -> bool:
+        """Split, schedule and send what a step gave. What cannot be shown is told as a fault, and costs itself only."""
         try:
             wrapped = self._description.wrap(yielded)
             bundles = [] if wrapped is None else split(wrapped)
             if not bundles:
-                await asyncio.sleep(PipelineSteps.NAP_S)
-                return
+                return False
             await self.emitter.emit(bundles, lead=took, compute_time=took)
         except (FrameError, TypeError) as error:
             await self._reject(error)
-            return
-        await self.emitter.until_next()
+        else:
+            await self.emitter.until_next()
+        return True
 
-    async def _close_generator(self) -> None:
-        steps, self._pipeline_steps = self._pipeline_steps, None
-        if steps is None:
-            return
-        try:
-            await asyncio.wait_for(steps.close(), END_GRACE_S)
-        except asyncio.CancelledError:
-            if cancelled_by_us():
-                raise
-            log.exception("inference was cancelled from within while it was closed")
-        except Exception:
-            log.exception("inference raised while it was closed")
+    def fail(self, error: BaseException) -> None:
+        if not self._failed.done():
+            self._failed.set_exception(
+                RuntimeError("inference was cancelled from within")
+                if isinstance(error, asyncio.CancelledError)
+                else error
+            )
 
     # Small parts ------------------------------------------------------------------------------------------------------
 
@@ -470,20 +426,12 @@ class Driver:
         self._reporter.rejected(error)
         await asyncio.sleep(1 / self.fps)
 
-    def _fail(self, error: BaseException) -> None:
-        if not self._failed.done():
-            self._failed.set_exception(
-                RuntimeError("inference was cancelled from within")
-                if isinstance(error, asyncio.CancelledError)
-                else error
-            )
-
     def _watch(self, watched: bool) -> None:
         self.emitter.watch(watched)
         self._update_gate()
 
     def _update_gate(self) -> None:
         if self.session is None or (self.emitter.watched and self.connected.is_set()):
-            self._gate.set()
+            self.gate.set()
         else:
-            self._gate.clear()
+            self.gate.clear()

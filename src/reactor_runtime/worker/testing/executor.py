@@ -30,7 +30,7 @@ from reactor_runtime.authoring import (
 )
 from reactor_runtime.authoring.jsonable import to_json
 from reactor_runtime.contract import Rejection, validate
-from reactor_runtime.worker.steps import PipelineSteps
+from reactor_runtime.worker.styles.steps import PipelineSteps
 
 log = logging.getLogger("reactor.model")
 

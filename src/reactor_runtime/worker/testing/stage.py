@@ -120,8 +120,7 @@ class Stage:
     @property
     def place(self) -> str | None:
         """Where the step in hand stands, as `file:line`; None between steps."""
-        steps = self.driver._pipeline_steps
-        return None if steps is None else steps.place()
+        return self.driver.style.place()
 
     def next_id(self) -> int:
         """For a command."""
