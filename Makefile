@@ -14,13 +14,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 BENCH := $(BIN)/reactor bench $(BENCH_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: run test check bench clean help
+.PHONY: run test check fuzz bench clean help
 
 run: $(INSTALLED) ## serve examples/gradient and print its address (RUN_ARGS="--port 9000" is passed on)
 	$(BIN)/reactor run --path examples/gradient $(RUN_ARGS)
 
 test: check ## the checks, then the tests (PYTEST_ARGS="-k ring -x" is passed on)
-	@chromium="$$(scripts/ensure-chromium)" && set -x && \
+	@chromium="$$(scripts/ensure-chromium)" && scripts/ensure-npm && set -x && \
 	CHROMIUM="$$chromium" $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(INSTALLED_DEV) ## lint, format, types and import floors; runs them all, fails if one fails
@@ -30,6 +30,9 @@ check: $(INSTALLED_DEV) ## lint, format, types and import floors; runs them all,
 		$(BIN)/$$step || failed="$$failed, $$step"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "make check: failed: $${failed#, }" >&2; exit 1; fi
+
+fuzz: $(INSTALLED_DEV) ## send more than 5,000 half-right requests to a service, and tell how many
+	FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/service/test_fuzz.py -q -s
 
 bench: $(INSTALLED) ## measure the served path on this machine
 	$(BENCH) --size 1280x720 --fps 30 --viewers 1

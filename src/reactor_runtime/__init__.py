@@ -10,14 +10,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reactor_runtime.authoring.video_model import (
+        AudioIn,
+        AudioOut,
+        InputTrack,
+        MediaBundle,
+        OutputTrack,
+        TrackDirection,
+        VideoIn,
+        VideoModel,
+        VideoOut,
+        command,
+        get_ctx,
+        model,
+    )
     from reactor_runtime.interface import (
         EVENT_REGISTRY,
         INPUT_REGISTRY,
         MESSAGE_REGISTRY,
         OUTPUT_REGISTRY,
+        ApplicationError,
         Audio,
         BufferClosed,
         ClientInfo,
+        Command,
+        CommandError,
         Connected,
         Disconnected,
         Event,
@@ -30,17 +47,25 @@ if TYPE_CHECKING:
         InputField,
         InputFrame,
         InputState,
+        MediaInput,
         MessageField,
+        Metadata,
         ModelMessage,
         Output,
         OutputBuffer,
+        OutputStream,
         PipelineExecutor,
+        ReactorApp,
         ReactorConfig,
         ReactorCore,
         ReactorModel,
         ReactorPipeline,
         ReadMode,
+        StepCompleted,
+        StepOutcome,
         StepResult,
+        Track,
+        TrackPayload,
         UploadedFile,
         Video,
         all_input_tracks,
@@ -49,6 +74,7 @@ if TYPE_CHECKING:
         disconnected,
         event,
         file_uploaded,
+        get_logger,
         get_profiler,
         get_weights_path,
         session_ended,
@@ -57,14 +83,47 @@ if TYPE_CHECKING:
 
 __version__: str
 
+_FIRST_GENERATION = frozenset(
+    {
+        "AudioIn",
+        "AudioOut",
+        "InputTrack",
+        "MediaBundle",
+        "OutputTrack",
+        "TrackDirection",
+        "VideoIn",
+        "VideoModel",
+        "VideoOut",
+        "command",
+        "get_ctx",
+        "model",
+    }
+)
+
 __all__ = [
+    "AudioIn",
+    "AudioOut",
+    "InputTrack",
+    "MediaBundle",
+    "OutputTrack",
+    "Track",
+    "TrackDirection",
+    "VideoIn",
+    "VideoModel",
+    "VideoOut",
+    "command",
+    "get_ctx",
+    "model",
     "EVENT_REGISTRY",
     "INPUT_REGISTRY",
     "MESSAGE_REGISTRY",
     "OUTPUT_REGISTRY",
+    "ApplicationError",
     "Audio",
     "BufferClosed",
     "ClientInfo",
+    "Command",
+    "CommandError",
     "Connected",
     "Disconnected",
     "Event",
@@ -77,17 +136,24 @@ __all__ = [
     "InputField",
     "InputFrame",
     "InputState",
+    "MediaInput",
     "MessageField",
+    "Metadata",
     "ModelMessage",
     "Output",
     "OutputBuffer",
+    "OutputStream",
     "PipelineExecutor",
+    "ReactorApp",
     "ReactorConfig",
     "ReactorCore",
     "ReactorModel",
     "ReactorPipeline",
     "ReadMode",
+    "StepCompleted",
+    "StepOutcome",
     "StepResult",
+    "TrackPayload",
     "UploadedFile",
     "Video",
     "all_input_tracks",
@@ -96,6 +162,7 @@ __all__ = [
     "disconnected",
     "event",
     "file_uploaded",
+    "get_logger",
     "get_profiler",
     "get_weights_path",
     "session_ended",
@@ -107,7 +174,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = _installed_version() if name == "__version__" else getattr(import_module(f"{__name__}.interface"), name)
+    if name == "__version__":
+        value: Any = _installed_version()
+    else:
+        room = "authoring.video_model" if name in _FIRST_GENERATION else "interface"
+        value = getattr(import_module(f"{__name__}.{room}"), name)
     # From here on the name is found without this function.
     globals()[name] = value
     return value

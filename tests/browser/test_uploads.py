@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from playwright.async_api import Browser, FilePayload, Locator, expect
+from playwright.async_api import Browser, FilePayload, Locator, Response, expect
 
 from tests.browser.conftest import OpenTab
 from tests.browser.playground import Tab, eventually, tab
@@ -204,6 +204,74 @@ async def test_the_control_fits_a_narrow_phone(open_tab: OpenTab) -> None:
         inner = await part.bounding_box()
         assert inner is not None
         assert inner["x"] + inner["width"] <= box["x"] + box["width"]
+
+
+async def test_files_that_are_replaced_taken_away_or_stopped_are_taken_back_from_the_service(open_tab: OpenTab) -> None:
+    page = await open_tab()
+    reserved: list[str] = []
+    taken_back: list[str] = []
+    broken: list[str] = []
+
+    async def note(response: Response) -> None:
+        if response.request.method == "POST" and response.url.endswith("/uploads"):
+            reserved.append((await response.json())["presigned_id"])
+        if response.request.method == "DELETE":
+            (taken_back if response.status == 204 else broken).append(response.url.rsplit("/", 1)[-1])
+
+    page.page.on("response", note)
+    await page.live()
+
+    async def back() -> list[str]:
+        return taken_back
+
+    await choose(page, page.control("image"), "red.png", png(RED), "image/png")
+    await page.receipt("set_image", "applied")
+    await shows(page, RED)
+    assert taken_back == []  # The model's state names it.
+    await choose(page, page.control("image"), "blue.png", png(BLUE), "image/png")
+    await shows(page, BLUE)
+    await eventually(back, lambda back: back == reserved[:1], "the replaced file is taken back")
+    await page.page.get_by_role("button", name="Clear Image").click()
+    await shows(page, GREY)
+    await eventually(back, lambda back: back == reserved[:2], "the cleared file is taken back")
+
+    session = await page.page.context.new_cdp_session(page.page)
+    await session.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
+    await session.send("Network.emulateNetworkConditions", slow)
+    await choose(page, page.control("image"), "long.bin", bytes(3_000_000), "application/octet-stream")
+    await expect(zone(page).locator("progress")).to_be_visible()
+    await eventually(lambda: zone(page).locator("progress").evaluate("bar => bar.value"), bool, "some of it has gone")
+    await page.page.get_by_role("button", name="Clear Image").click()
+    await eventually(back, lambda back: back == reserved and len(back) == 3, "the stopped upload is taken back")
+    assert not broken
+    assert not page.errors
+
+
+async def test_a_form_takes_the_file_back_that_it_no_longer_holds(browser: Browser) -> None:
+    with running(MODELS / "postcards") as service:
+        async with tab(browser, service.address) as page:
+            await page.live()
+            taken_back: list[str] = []
+            page.page.on("request", lambda request: request.method == "DELETE" and taken_back.append(request.url))
+
+            async def count() -> int:
+                return len(taken_back)
+
+            front, run = page.control("front", "send"), page.page.locator('button[data-command="send"][type="submit"]')
+            await choose(page, front, "one.bin", b"\xc8" * 100, "text/plain")
+            await page.control("text", "send").fill("greetings")
+            await run.click()
+            await expect(page.told("sent")).to_have_count(1)
+            assert taken_back == []  # It may be sent again.
+            await choose(page, front, "two.bin", b"\x64" * 100, "text/plain")
+            await run.click()
+            await expect(page.told("sent")).to_have_count(2)
+            await expect(page.told("sent").first).to_contain_text('"front":"two.bin"')
+            await eventually(count, lambda count: count == 1, "the first is taken back")
+            await page.page.get_by_role("button", name="Clear Front").click()
+            await eventually(count, lambda count: count == 2, "the second is taken back")
+            assert not page.errors
 
 
 async def test_an_action_is_run_with_its_file_again_and_again_and_in_the_next_session_too(browser: Browser) -> None:

@@ -7,7 +7,6 @@ stands in docs/compatibility.md.
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -44,7 +43,8 @@ from reactor_runtime.interface import (
     file_uploaded,
 )
 from reactor_runtime.testing import ModelTest, spend
-from reactor_runtime.wire import application
+from reactor_runtime.wire import Said
+from reactor_runtime.wire.v0 import envelope
 
 SEED = """
 from dataclasses import dataclass
@@ -682,7 +682,7 @@ class CurrentPrompt(ModelMessage):
 
 def test_29_a_message_has_its_class_name_in_snake_case_and_the_documented_envelope() -> None:
     message = CurrentPrompt(prompt="x")
-    assert json.loads(application(message.wire_name(), message.wire_data())) == {
+    assert envelope(Said(message.wire_name(), message.wire_data())) == {
         "scope": "application",
         "data": {"type": "current_prompt", "data": {"prompt": "x"}},
     }

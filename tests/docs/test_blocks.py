@@ -15,8 +15,9 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from reactor_runtime import ReactorModel, ReactorPipeline
+from reactor_runtime import ReactorApp, ReactorModel, ReactorPipeline, VideoModel
 from reactor_runtime.cli.app import app
+from reactor_runtime.registry import clear_model_registry
 from reactor_runtime.testing import ModelTest
 from tests.docs.pages import PAGES, ROOT, Block, blocks
 
@@ -29,6 +30,7 @@ def modules() -> Iterator[None]:
     """What a page imports and defines is gone after it."""
     before, path = dict(sys.modules), list(sys.path)
     yield
+    clear_model_registry()
     sys.path[:] = path
     for name in set(sys.modules) - set(before):
         if not name.startswith("reactor_runtime"):
@@ -73,7 +75,7 @@ def test_the_python_of_a_page_runs(page: Path, modules: None) -> None:
 def _is_model(value: object, module: types.ModuleType) -> bool:
     return (
         isinstance(value, type)
-        and issubclass(value, ReactorPipeline | ReactorModel)
+        and issubclass(value, ReactorApp | ReactorPipeline | ReactorModel | VideoModel)
         and value.__module__ == module.__name__
     )
 

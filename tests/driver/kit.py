@@ -26,8 +26,8 @@ from reactor_runtime.link import (
     SessionStart,
 )
 from reactor_runtime.worker.driver import Driver
-from reactor_runtime.worker.emitter import Stamp
 from reactor_runtime.worker.files import Files
+from reactor_runtime.worker.ring_sink import Stamp
 from reactor_runtime.worker.testing.virtual_time import run_virtual, spend
 
 SIZE = (64, 64, 3)
@@ -71,6 +71,7 @@ class Screen:
         self.stuck = False
         self.shown: list[Shown] = []
         self.flushes = 0
+        self.held = False
         self.news = asyncio.Event()
         self._conversion = conversion
         self._loop = asyncio.get_running_loop()
@@ -100,8 +101,9 @@ class Screen:
         self.taken -= slots
         self.on_room()
 
-    def flush(self) -> None:
+    def flush(self, hold: bool) -> None:
         self.flushes += 1
+        self.held = hold
 
 
 class Stage:

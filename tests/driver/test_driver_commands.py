@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from reactor_runtime.contract import Rejection
 from reactor_runtime.interface import (
     ClientInfo,
     InputState,
@@ -265,3 +266,17 @@ async def test_whatever_a_handler_raises_can_be_told(error: Exception) -> None:
         done = await stage.handled(stage.command("fails"))
         assert (done.error or "").startswith(type(error).__name__)
         assert len(encode(done)) < 10_000
+
+
+@virtual
+async def test_commands_that_collapse_are_rejected_together() -> None:
+    class Model(Recorder):
+        @event(name="fussy", dedupe=True)
+        def fussy(self, n: int) -> None:
+            raise Rejection("not this one", "n")
+
+    async with await playing(Model) as stage:
+        numbers = [stage.command("fussy", n=n) for n in range(3)]
+        for number in numbers:
+            done = await stage.handled(number)
+            assert (done.error, done.rejected, done.field) == ("not this one", True, "n")

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from reactor_runtime.interface import (
     Connected,
     Disconnected,
@@ -21,8 +23,10 @@ from reactor_runtime.interface import (
     event,
     file_uploaded,
 )
+from reactor_runtime.link import Fault, FileAnnounced
 from reactor_runtime.testing import ModelTest
 from reactor_runtime.worker import events as events_module
+from reactor_runtime.worker.testing.uploads import MemoryFiles
 from tests.driver.kit import Screen, Stage, picture, settle, virtual
 
 
@@ -264,3 +268,75 @@ def test_an_announced_upload_is_an_event_after_its_hook() -> None:
         assert t.model.heard[0] == b"abc"
         ((name, data, sender),) = t.model.heard[1:]
         assert (name, data, sender.id) == ("a.txt", b"abc", client.id)
+
+
+class Hang(Event):
+    """Hangs a picture."""
+
+    image: UploadedFile
+
+
+class Sluggish(Collector):
+    """Looks at one event at a time, and takes the next when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def run(self) -> None:
+        async for one in self.events():
+            self.heard.append((type(one).__name__, one.client.id if one.client else None))
+            await self.go_on.wait()
+
+
+class Shelf(MemoryFiles):
+    """Three files of four bytes: `upload-1` to `upload-3`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.references = [self.add(name, b"1234", "x/y") for name in "abc"]
+
+
+@virtual
+async def test_of_what_waits_for_the_author_only_who_came_and_went_crosses_into_the_next_session() -> None:
+    shelf = Shelf()
+    async with Stage(Sluggish, files=shelf) as stage:
+        stage.start()
+        stage.join(1)
+        await stage.until(lambda: stage.model.heard)
+        stage.driver.deliver(FileAnnounced(1, "upload-1"))
+        old = stage.command("set_level", level=1)
+        stage.join(2)
+        await stage.until(lambda: b"1234" in stage.model.heard)
+        stage.driver.detach()  # Nobody waits for the receipts of what was sent before.
+        stage.start("t")
+        stage.join(3)
+        await settle()
+        stage.model.heard.clear()
+        stage.model.go_on.set()
+        await stage.until(lambda: ("Connected", 3) in stage.model.heard)
+        assert stage.model.heard == [("Connected", 2), ("Disconnected", 1), ("Disconnected", 2), ("Connected", 3)]
+        assert stage.done(old) is None
+
+
+@virtual
+async def test_the_files_of_events_that_wait_are_bounded_and_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_module, "MAX_FILE_BYTES", 8)
+    shelf = Shelf()
+    async with Stage(Sluggish, files=shelf) as stage:
+        stage.start()
+        stage.join()
+        await stage.until(lambda: stage.model.heard)
+        a, b, c = shelf.references
+        taken = [stage.command("hang", image=image) for image in (a, b, a, b)]
+        stage.driver.deliver(FileAnnounced(1, "upload-1"))
+        refused = await stage.handled(stage.command("hang", image=c))
+        stage.driver.deliver(FileAnnounced(1, "upload-3"))
+        reason = "files of 8 bytes wait already: the model does not take their events from events()"
+        assert refused.error == reason
+        await stage.until(lambda: stage.faults)
+        assert stage.faults == [Fault("file_failed", f"fileUploaded: {reason}", client=1)]
+        stage.model.go_on.set()
+        for number in taken:
+            assert (await stage.handled(number)).error is None
+        assert (await stage.handled(stage.command("hang", image=c))).error is None

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from reactor_runtime.interface import InputState, Output, ReactorPipeline, UploadedFile, Video, event, file_uploaded
-from reactor_runtime.link import FileAnnounced, StateChanged
+from reactor_runtime.link import Fault, FileAnnounced, FileGone, StateChanged
+from reactor_runtime.worker import driver as driver_module
 from tests.driver.kit import Stage, picture, spend, virtual
 
 STEP_S = 0.1
@@ -20,6 +23,12 @@ class Shelf:
         self.files = files
         self.asked: list[str] = []
         self.forgotten: list[str] = []
+
+    def ids(self) -> list[str]:
+        return list(self.files)
+
+    def drop(self, upload_id: str) -> None:
+        del self.files[upload_id]
 
     async def read(self, upload_id: str) -> UploadedFile:
         self.asked.append(upload_id)
@@ -50,6 +59,7 @@ class Reader(ReactorPipeline):
 
     def __init__(self) -> None:
         self.calls: list[Any] = []
+        self.kept: list[UploadedFile] = []
         self.steps = 0
 
     @event(name="use")
@@ -59,6 +69,10 @@ class Reader(ReactorPipeline):
     @event(name="latest", dedupe=True)
     def latest(self, file: UploadedFile) -> None:
         self.calls.append(("latest", file.data))
+
+    @event(name="keep")
+    def keep(self, file: UploadedFile) -> None:
+        self.kept.append(file)
 
     @event(name="note")
     def note(self, text: str) -> None:
@@ -104,12 +118,15 @@ async def test_a_file_that_cannot_be_read_fails_its_command_and_nothing_else() -
         assert (await stage.handled(lost)).error is not None
         assert (await stage.handled(good)).error is None
         assert stage.model.calls == [("a.bin", b"aa", [])]
+        told = "fileUploaded: OSError: the file ends after 3 of 9 bytes"
+        assert stage.faults == [Fault("file_failed", told, client=1)]
         await stage.play(2)
 
 
 @virtual
-async def test_commands_that_collapse_get_the_file_of_the_newest() -> None:
-    async with Stage(Reader, files=Shelf(takes=0.25, a=b"aa", b=b"bb", c=b"cc")) as stage:
+async def test_of_commands_that_collapse_only_the_file_of_the_newest_is_read() -> None:
+    shelf = Shelf(takes=0.25, a=b"aa", b=b"bb", c=b"cc")
+    async with Stage(Reader, files=shelf) as stage:
         stage.start()
         stage.join()
         await stage.play(1)
@@ -117,6 +134,22 @@ async def test_commands_that_collapse_get_the_file_of_the_newest() -> None:
         for number in numbers:
             assert (await stage.handled(number)).error is None
         assert stage.model.calls == [("latest", b"cc")]
+        assert shelf.asked == ["c"]
+
+
+@virtual
+async def test_a_command_whose_file_is_here_does_not_collapse_into_one_whose_file_is_not() -> None:
+    shelf = Shelf(takes=0.25, a=b"aa", b=b"bb")
+    async with Stage(Reader, files=shelf) as stage:
+        stage.start()
+        stage.join()
+        first = stage.command("latest", file=reference("a"))
+        await stage.until(lambda: shelf.asked == ["a"])
+        again, other = (stage.command("latest", file=reference(name)) for name in "ab")
+        for number in (first, again, other):
+            assert (await stage.handled(number)).error is None
+        assert stage.model.calls == [("latest", b"aa"), ("latest", b"bb")]
+        assert shelf.asked == ["a", "b"]
 
 
 @virtual
@@ -158,3 +191,114 @@ async def test_files_are_forgotten_with_their_session_and_not_before() -> None:
         late = stage.command("use", file=reference("a"))
         assert (await stage.handled(late)).error == "the session is over"
         assert shelf.asked == ["a"]
+
+
+@virtual
+async def test_a_file_is_in_memory_once_however_many_commands_name_it() -> None:
+    shelf = Shelf(takes=0.25, a=b"aa", b=b"bb")
+    async with Stage(Reader, files=shelf) as stage:
+        stage.start()
+        stage.join()
+        numbers = [stage.command("keep", file=reference(name)) for name in "aba" * 30]
+        await stage.handled(numbers[-1])
+        assert shelf.asked == ["a", "b"]
+        assert len({id(file) for file in stage.model.kept}) == 2
+        stage.model.kept.clear()
+        await stage.handled(stage.command("keep", file=reference("a")))
+        assert shelf.asked == ["a", "b", "a"]  # Nobody referred to it any more, so nothing kept its bytes.
+
+
+@virtual
+async def test_commands_that_wait_for_their_files_do_not_keep_a_session_from_ending() -> None:
+    shelf = Shelf(takes=1.0, **{f"f{i}": b"x" for i in range(300)})
+    async with Stage(Reader, files=shelf) as stage:
+        stage.start("one")
+        stage.join()
+        numbers = [stage.command("use", file=reference(f"f{i}")) for i in range(300)]
+        stage.driver.deliver(FileAnnounced(1, "f0"))
+        stage.end("one")
+        await stage.ended("one", deadline=9)
+        errors = [(await stage.handled(number)).error for number in numbers]
+        assert set(errors[10:]) == {"the session is over"}
+        assert len(shelf.asked) < 10
+        stage.start("two")
+        stage.join()
+        assert (await stage.handled(stage.command("use", file=reference("f1")))).error is None
+
+
+class Careful(ReactorPipeline):
+    """Notes whether its step of seven seconds was let to its end."""
+
+    state: State
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    @event(name="use")
+    def use(self, file: UploadedFile) -> None:
+        pass
+
+    async def inference(self) -> Any:
+        while True:
+            self.steps.append("begun")
+            await asyncio.sleep(7)
+            self.steps[-1] = "ended"
+            yield Picture(video=picture(1))
+
+
+@virtual
+async def test_a_file_that_takes_for_ever_is_given_up_and_the_step_beside_it_is_not() -> None:
+    async with Stage(Careful, files=Shelf(takes=1e6, a=b"aa")) as stage:
+        stage.start()
+        stage.join()
+        await stage.until(lambda: stage.model.steps)
+        use = stage.command("use", file=reference("a"))
+        stage.end()
+        await stage.ended()
+        assert (await stage.handled(use)).error == "the session is over"
+        assert stage.model.steps == ["ended"]
+
+
+@virtual
+async def test_files_that_are_announced_wait_within_the_same_bound_as_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_module, "MAX_WAITING", 10)
+    async with Stage(Reader, files=Shelf(a=b"aa")) as stage:
+        stage.start()
+        stage.join()
+        await stage.play(1)
+        for _ in range(15):
+            stage.driver.deliver(FileAnnounced(1, "a"))
+        assert stage.faults == [Fault("file_failed", "fileUploaded: 10 commands wait already", client=1)] * 5
+        await stage.until(lambda: len(stage.model.calls) == 10)
+
+
+@virtual
+async def test_a_file_that_is_taken_back_is_there_for_the_commands_before_that() -> None:
+    shelf = Shelf(takes=0.25, a=b"aa", b=b"bb")
+    async with Stage(Reader, files=shelf) as stage:
+        stage.start()
+        stage.join()
+        before = stage.command("keep", file=reference("a"))
+        stage.driver.deliver(FileGone("a"))
+        after = stage.command("keep", file=reference("a"))
+        assert (await stage.handled(before)).error is None
+        # However it came to be sent: the file is not found through the one who still holds it.
+        assert (await stage.handled(after)).error is not None
+        assert shelf.ids() == ["b"]
+
+
+@virtual
+async def test_the_files_of_a_dead_edge_are_let_go_in_turn_and_those_of_the_next_are_not() -> None:
+    shelf = Shelf(takes=0.25, a=b"aa", b=b"bb")
+    async with Stage(Reader, files=shelf) as stage:
+        stage.start()
+        stage.join()
+        use = stage.command("use", file=reference("a"))
+        stage.driver.detach()
+        shelf.files["c"] = b"cc"  # The next edge is quick.
+        stage.driver.attach()
+        stage.join(2)
+        new = stage.command("use", client=2, file=reference("c"))
+        assert (await stage.handled(use)).error is None
+        assert (await stage.handled(new)).error is None
+        assert shelf.ids() == ["c"]

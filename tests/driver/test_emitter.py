@@ -16,8 +16,9 @@ import pytest
 from reactor_runtime.authoring import FrameError, Picture, PixelFormat
 from reactor_runtime.link import Flushed, Frame, FrameDone, I420Layout, LinkMessage, Ring, RingReader
 from reactor_runtime.media.convert import Converter
-from reactor_runtime.worker.emitter import IN_FLIGHT, MAX_RING_BYTES, Emitter, RingSink, Stamp
+from reactor_runtime.worker.emitter import Emitter
 from reactor_runtime.worker.pacing import Pacer
+from reactor_runtime.worker.ring_sink import IN_FLIGHT, MAX_RING_BYTES, RingSink, Stamp
 from tests.driver.kit import settle, virtual
 
 STAMP = Stamp(0, 1.0, 1.0, "s", 1, 30.0, ())
@@ -176,6 +177,25 @@ async def test_a_picture_that_cannot_be_converted_costs_no_slot() -> None:
                 await emitter.emit([{"v": grey(0)}])
     assert await emitter.emit([{"v": grey(0)}]) == 1
     assert [frame.seq for frame in edge.frames] == [0]
+    sink.close()
+
+
+@virtual
+async def test_a_tensor_whose_device_has_failed_costs_its_output_and_no_slot() -> None:
+    class Failed:
+        __module__ = "jaxlib"
+        shape = (96, 128, 3)
+
+        def devices(self) -> object:
+            raise RuntimeError("the device is gone")
+
+    edge = Edge()
+    sink = RingSink(edge.send, 2)
+    emitter = watched(sink)
+    for _ in range(5):
+        with pytest.raises(FrameError, match="track 'v': Failed cannot be read: the device is gone"):
+            await emitter.emit([{"v": Picture(Failed(), 96, 128, PixelFormat())}])
+    assert await emitter.emit([{"v": grey(0)}]) == 1
     sink.close()
 
 

@@ -95,7 +95,7 @@ def test_the_config_is_explained_and_nothing_is_served(telling: Path) -> None:
 REFUSED: dict[str, tuple[list[str], dict[str, str], tuple[str, ...]]] = {
     "no such config file": (["-c", "nowhere.yml"], {}, ("--config", "nowhere.yml")),
     "a value that is no YAML": (["--model.a=[1,"], {}, ("--model.a", "YAML")),
-    "another runtime": (["--runtime", "headless"], {}, ("--runtime headless", "http")),
+    "another runtime": (["--runtime", "cloud"], {}, ("--runtime cloud", "http")),
     "no such codec": (["--codec", "H263"], {}, ("--codec H263", "VP8")),
     "a relay without one": (["--ice-transport-policy", "relay"], {}, ("--ice-transport-policy", "--turn-server")),
     "no such policy": ([], {"ICE_TRANSPORT_POLICY": "some"}, ("ICE_TRANSPORT_POLICY", "relay")),
@@ -169,14 +169,14 @@ def test_a_profile_of_the_model_is_written_when_it_ends(
     assert json.loads(file.read_text())["model"] == "telling"
     data = json.loads(file.with_name(file.name.replace("_meta", "")).read_text())
     assert {"load", "load/weights", "draw"} == set(data["sections"])
-    assert len(list(directory.iterdir())) == 4
+    assert len(list(directory.iterdir())) == 5
 
 
 def test_a_model_that_crashes_leaves_its_profile_too(workspace: Write, tmp_path: Path, serve: Serve) -> None:
     folder = workspace(TELLING + '        raise RuntimeError("no weights")\n')
     service = serve(folder, "--profiling-dir", str(tmp_path / "profile"))
     assert service.exit_code() == 1
-    assert len(list((tmp_path / "profile").iterdir())) == 4
+    assert len(list((tmp_path / "profile").iterdir())) == 5
 
 
 def test_a_log_in_json_has_nothing_but_json(

@@ -120,6 +120,9 @@ def test_a_load_that_fails_is_told_at_health_and_at_the_terminal_and_ends_with_1
     assert refused.status == 503
     assert "retry-after" not in refused.headers
     assert text in refused.body["detail"]
+    refused = service.http("POST", "/sessions/local/uploads", {"name": "a", "size": 1, "mime_type": "b"})
+    assert (refused.status, "retry-after" in refused.headers) == (503, False)
+    assert refused.body["detail"] == f"the model could not be loaded: load() raised: {text}"
     assert service.exit_code() == 1
     assert "Traceback (most recent call last):" in service.stderr
     assert text in service.stderr

@@ -42,7 +42,7 @@ def gallery(shared_gallery: Service) -> Iterator[Service]:
 
 
 def slot(service: Service, data: bytes, name: str = "a.bin", mime_type: str = "image/x-grey") -> dict[str, Any]:
-    """Announce a file; returns the reference to it."""
+    """Reserve a slot for a file; returns the reference to it."""
     reply = service.http("POST", SLOTS, {"name": name, "size": len(data), "mime_type": mime_type})
     assert reply.status == 201, reply
     return {"upload_id": reply.body["presigned_id"], "name": name, "mime_type": mime_type, "size": len(data)}
@@ -172,10 +172,10 @@ def test_a_slot_is_refused_that_could_never_be_filled(gallery: Service):
 def test_the_url_of_a_slot_is_on_the_name_that_the_client_knows(gallery: Service):
     connection = http.client.HTTPConnection(urlsplit(gallery.address).netloc, timeout=10)
     body = json.dumps({"name": "a", "size": 3, "mime_type": "b"})
-    connection.request("POST", SLOTS, body, {"Host": "gallery.example:81", "Content-Type": "application/json"})
+    connection.request("POST", SLOTS, body, {"Host": "gallery.localhost:81", "Content-Type": "application/json"})
     told = json.loads(connection.getresponse().read())
     connection.close()
-    assert told["presigned_url"] == f"http://gallery.example:81/uploads/{told['presigned_id']}"
+    assert told["presigned_url"] == f"http://gallery.localhost:81/uploads/{told['presigned_id']}"
     assert told["path"] == f"/uploads/{told['presigned_id']}"
     assert gallery.http("PUT", told["path"], b"abc").status == 200
 
@@ -229,6 +229,21 @@ def test_the_files_of_a_session_end_with_it(gallery: Service, watch: Watch):
     again = watch(gallery).watch()
     again.command("set_image", {"image": reference}, id="old")
     assert "no upload of that id in this session" in again.receipt("old", "rejected")["reason"]
+
+
+def test_a_file_that_is_taken_back_is_gone_everywhere_but_from_who_has_it(gallery: Service, watch: Watch):
+    viewer = watch(gallery).watch()
+    reference, waiting = upload(gallery, b"\xc8" * 5000), slot(gallery, b"later")
+    viewer.command("set_image", {"image": reference}, id="i")
+    viewer.receipt("i", "applied")
+    for taken in (reference, waiting):
+        assert gallery.http("DELETE", f"/uploads/{taken['upload_id']}").status == 204
+        assert gallery.http("DELETE", f"/uploads/{taken['upload_id']}").status == 404
+    gallery.until(lambda: not open_files(gallery.edge) + open_files(gallery.worker), "the end of the file")
+    viewer.command("show", {"file": reference}, id="old")
+    assert "no upload of that id in this session" in viewer.receipt("old", "rejected")["reason"]
+    assert put(gallery, waiting, b"later").status == 404
+    viewer.wait_frame(lambda frame: abs(frame.luma - 200) < 12)
 
 
 def open_files(pid: int) -> list[int]:
@@ -297,7 +312,8 @@ def test_an_edge_that_is_killed_leaves_no_file_behind(gallery: Service, watch: W
     half.close()
     gallery.until(lambda: gallery.edge != edge, "another edge")
     gallery.until(lambda: gallery.health()["state"] in ("ORPHANED", "STREAMING"), "the session's return")
-    # Its session goes on, and takes files.
+    # Its session goes on, and takes files; nobody can name those of the dead edge, so the model's process lets them go.
+    gallery.until(lambda: not open_files(gallery.worker), "the end of the old files")
     viewer = watch(gallery).watch(start=False)
     viewer.command("show", {"file": upload(gallery, b"new")}, id="new")
     viewer.receipt("new", "applied")

@@ -197,3 +197,8 @@ def test_two_converters_on_two_threads_do_not_disturb_each_other() -> None:
     for thread in threads:
         thread.join(20)
     assert not wrong
+
+
+def test_what_opencv_cannot_convert_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="number of channels"):
+        Converter().write(np.zeros((96, 128, 2), np.uint8), memoryview(bytearray(layout_of(96, 128).nbytes)))

@@ -431,6 +431,25 @@ else:
 def test_the_public_names_are_the_same_under_both_paths() -> None:
     import reactor_runtime
     import reactor_runtime.interface as interface
+    from reactor_runtime.authoring import video_model
 
-    assert set(reactor_runtime.__all__) - {"__version__"} == set(interface.__all__)
+    shared = {"Track"}  # The base of both generations' tracks.
+    first_generation = set(reactor_runtime.__all__) & set(video_model.__all__) - shared
+    assert set(reactor_runtime.__all__) - first_generation - {"__version__"} == set(interface.__all__)
+    assert len(first_generation) == 12
     assert reactor_runtime.ReactorPipeline is interface.ReactorPipeline
+
+
+def test_a_pipeline_that_has_no_inference_after_load_is_told_with_its_place() -> None:
+    class Empty(ReactorPipeline):
+        state: InputState
+
+    class Assigned(ReactorPipeline):
+        state: InputState
+
+        def load(self, config: dict[str, Any]) -> None:
+            self.inference = lambda: iter(())
+
+    with pytest.raises(TypeError, match=r"Empty: it has no inference.*test_describe\.py:\d+"):
+        describe(Empty).load(Empty(), {})
+    describe(Assigned).load(Assigned(), {})

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NewType, Optional
 import numpy as np
 import pytest
 
-from reactor_runtime.authoring import FieldInfo, InputField, MessageField, UploadedFile, to_python
+from reactor_runtime.authoring import FieldInfo, InputField, MessageField, UploadedFile
 from reactor_runtime.authoring.arguments import make_argument
 from reactor_runtime.authoring.fields import MISSING, Mistake
 from reactor_runtime.authoring.types import compile_type
@@ -112,19 +112,19 @@ def test_a_dataclass_that_contains_itself_is_refused() -> None:
 
 def test_values_become_what_the_annotation_declares_all_the_way_down() -> None:
     raw = {"points": [{"x": 1.0, "y": 2.0}], "style": "ink", "tags": ["t"]}
-    assert to_python(Path, raw) == Path([Point(1.0, 2.0)], Style.INK, ["t"])
-    assert to_python(dict[str, Style | None], {"a": "oil", "b": None}) == {"a": Style.OIL, "b": None}
-    assert to_python(Speed, 2) is Speed.FAST
-    assert to_python(Literal[Style.OIL], "oil") is Style.OIL
-    assert type(to_python(float, 3)) is float
+    assert compile_type(Path).load(raw) == Path([Point(1.0, 2.0)], Style.INK, ["t"])
+    assert compile_type(dict[str, Style | None]).load({"a": "oil", "b": None}) == {"a": Style.OIL, "b": None}
+    assert compile_type(Speed).load(2) is Speed.FAST
+    assert compile_type(Literal[Style.OIL]).load("oil") is Style.OIL
+    assert type(compile_type(float).load(3)) is float
 
 
 def test_an_upload_reference_becomes_the_file_it_stands_for() -> None:
     file = UploadedFile("a.png", "image/png", 1, b"x")
     reference = {"upload_id": "u1", "name": "a.png", "mime_type": "image/png", "size": 1}
-    assert to_python(list[UploadedFile], [reference], {"u1": file}) == [file]
+    assert compile_type(list[UploadedFile]).load([reference], {"u1": file}) == [file]
     with pytest.raises(LookupError, match="u1"):
-        to_python(UploadedFile, reference)
+        compile_type(UploadedFile).load(reference)
 
 
 @pytest.mark.parametrize(

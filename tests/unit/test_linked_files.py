@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 from reactor_runtime.link import File
+from reactor_runtime.worker import files as files_module
 from reactor_runtime.worker.files import LinkedFiles
 
 
@@ -59,3 +60,33 @@ async def test_only_the_files_of_that_session_are_forgotten_and_closed() -> None
         await files.read("a")
     assert (await files.read("b")).data == b"3"
     files.forget("two")
+
+
+async def test_a_file_that_is_dropped_is_closed_and_the_others_stay() -> None:
+    files = LinkedFiles()
+    gone, stays = descriptor(b"1"), descriptor(b"2")
+    files.add(file("a", 1), gone)
+    files.add(file("b", 1), stays)
+    assert files.ids() == ["a", "b"]
+    files.drop("a")
+    files.drop("a")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(gone)
+    with pytest.raises(LookupError):
+        await files.read("a")
+    assert files.ids() == ["b"]
+    assert (await files.read("b")).data == b"2"
+    files.forget("s")
+
+
+async def test_no_more_descriptors_are_kept_than_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files_module, "MAX_OPEN", 2)
+    files = LinkedFiles()
+    for name in "abc":
+        files.add(file(name, 1), last := descriptor(b"1"))
+    assert files.ids() == ["a", "b"]
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(last)
+    files.add(file("b", 1), descriptor(b"2"))  # In the place of the one before.
+    assert (await files.read("b")).data == b"2"
+    files.forget("s")

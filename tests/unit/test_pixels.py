@@ -177,7 +177,10 @@ def test_an_image_whose_file_is_cut_short_is_told_and_costs_only_itself(tmp_path
     path = tmp_path / "cut.png"
     image.fromarray(np.random.default_rng(7).integers(0, 256, (80, 80, 3), np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:2000])
-    with image.open(path) as cut, pytest.raises(ValueError, match="a PngImageFile that cannot be read"):
+    with (
+        image.open(path) as cut,
+        pytest.raises(ValueError, match="PngImageFile cannot be read: image file is truncated"),
+    ):
         shown(cut)
 
 

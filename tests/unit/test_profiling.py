@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import re
 import sys
 import threading
 import types
@@ -136,7 +137,7 @@ def test_without_a_sample_no_file_is_written(profiler: Profiler, tmp_path: Path)
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_the_report_is_four_files_that_agree(profiler: Profiler, tmp_path: Path) -> None:
+def test_the_report_is_five_files_that_agree(profiler: Profiler, tmp_path: Path) -> None:
     for _ in range(4):
         with profiler.section("a", bucket_boundaries=[1000.0, 0.000001]):
             pass
@@ -148,7 +149,8 @@ def test_the_report_is_four_files_that_agree(profiler: Profiler, tmp_path: Path)
     profiler.shutdown()
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     stem = names[0].removesuffix(".json")
-    assert names == [f"{stem}.json", f"{stem}_meta.json", f"{stem}_sections.csv", f"{stem}_summary.md"]
+    ends = (".json", "_meta.json", "_sections.csv", "_summary.md", "_timeline.html")
+    assert names == [stem + end for end in ends]
     data, meta = (json.loads((tmp_path / "out" / name).read_text()) for name in names[:2])
     assert (data["total_sections"], data["total_samples"]) == (2, 5)
     entry = data["sections"]["a"]
@@ -164,6 +166,68 @@ def test_the_report_is_four_files_that_agree(profiler: Profiler, tmp_path: Path)
     summary = (tmp_path / "out" / names[3]).read_text()
     assert "| a | 4 |" in summary
     assert "| t\\|x (timer) | 1 |" in summary
+
+
+def timeline(directory: Path) -> Any:
+    """What the page shows."""
+    (page,) = directory.glob("*_timeline.html")
+    found = re.search(r"^const data = (.*);$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None
+    return json.loads(found[1])
+
+
+def test_the_page_shows_each_section_inside_the_one_around_it(profiler: Profiler, tmp_path: Path) -> None:
+    with profiler.section("step"), profiler.section("a/b </script>"), profiler.section("inner"):
+        pass
+    timer = profiler.timer("first frame")
+    timer.start()
+    timer.stop()
+    other = threading.Thread(target=lambda: profiler.section("fetch").__enter__().__exit__(None, None, None), name="io")
+    other.start()
+    other.join()
+    profiler.shutdown()
+    shown = timeline(tmp_path / "out")
+    depths = {row["key"]: row["depth"] for row in shown["paths"]}
+    assert depths == {"step": 0, "a/b </script>": 1, "inner": 2, "first frame": 0, "fetch": 0}
+    assert shown["lanes"] == ["MainThread", "io", "timers"]
+    bars = {shown["paths"][path]["key"]: (lane, start, start + took) for path, lane, start, took in shown["spans"]}
+    assert {key: bar[0] for key, bar in bars.items()} == {
+        "step": 0,
+        "a/b </script>": 0,
+        "inner": 0,
+        "fetch": 1,
+        "first frame": 2,
+    }
+    rounding = 0.001
+    for outer, inner in (("step", "a/b </script>"), ("a/b </script>", "inner")):
+        assert bars[outer][1] <= bars[inner][1] + rounding
+        assert bars[inner][2] <= bars[outer][2] + rounding
+
+
+def test_the_page_needs_nothing_from_elsewhere(profiler: Profiler, tmp_path: Path) -> None:
+    with profiler.section("a"):
+        pass
+    profiler.shutdown()
+    (page,) = (tmp_path / "out").glob("*_timeline.html")
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"\b(src|href)\s*=|@import|\bfetch\(|url\(", text)
+    assert set(re.findall(r"https?://[^\"']+", text)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_of_many_sections_the_page_shows_the_newest(
+    profiler: Profiler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording_module, "MAX_SPANS", 10)
+    profiler.enable(tmp_path / "few")
+    for key in ("old", "new"):
+        for _ in range(10):
+            with profiler.section(key):
+                pass
+    profiler.shutdown()
+    shown = timeline(tmp_path / "few")
+    assert {shown["paths"][path]["key"] for path, *_ in shown["spans"]} == {"new"}
+    assert len(shown["spans"]) == 10
+    assert [row["count"] for row in shown["paths"]] == [10, 10]
 
 
 def test_of_many_samples_the_newest_are_kept_and_all_are_counted(

@@ -47,21 +47,10 @@ class Away:
 
 
 class CupyLike(Away):
+    __module__ = "cupy"
+
     def get(self) -> Any:
         return self._array
-
-
-class TorchLike(Away):
-    def __init__(self, array: Any, steps: tuple[str, ...] = ()) -> None:
-        super().__init__(array)
-        self.steps = steps
-
-    def detach(self) -> Any:
-        return TorchLike(self._array, (*self.steps, "detached"))
-
-    def cpu(self) -> Any:
-        assert self.steps == ("detached",)
-        return Foreign(self._array)
 
 
 @pytest.mark.parametrize("samples", [ramp(10), ramp(1, 10)])
@@ -98,9 +87,30 @@ def test_a_tensor_in_the_hosts_memory_is_read_where_it_lies() -> None:
     assert np.shares_memory(samples_of(MONO, Foreign(samples)), samples)
 
 
-@pytest.mark.parametrize("library", [CupyLike, TorchLike])
-def test_a_tensor_on_a_device_is_brought_to_the_host_by_its_own_library(library: Any) -> None:
-    assert samples_of(MONO, library(ramp(1, 10)))[0].tolist() == list(range(10))
+def test_a_tensor_on_a_device_is_brought_to_the_host_by_its_own_library() -> None:
+    assert samples_of(MONO, CupyLike(ramp(1, 10)))[0].tolist() == list(range(10))
+
+
+def test_a_tensor_on_a_device_that_nobody_here_can_read_is_told_with_what_came_and_what_to_do() -> None:
+    with pytest.raises(FrameError, match=r"got Away of int16 \(1, 10\), expected int16, .*copy it to the CPU"):
+        samples_of(MONO, Away(ramp(1, 10)))
+
+
+def test_a_tensor_that_dlpack_has_no_form_for_is_read_by_what_numpy_asks_for() -> None:
+    class Named(Away):
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            return self._array
+
+    assert samples_of(MONO, Named(ramp(1, 10)))[0].tolist() == list(range(10))
+
+
+def test_jax_arrays_are_taken_as_bfloat16_and_a_deleted_one_is_told() -> None:
+    jnp = pytest.importorskip("jax.numpy", reason="JAX is not installed")
+    samples = jnp.full((1, 10), 0.25, "bfloat16")
+    assert samples_of(MONO, samples)[0].tolist() == [8192] * 10
+    samples.delete()
+    with pytest.raises(FrameError, match=r"got ArrayImpl of bfloat16 \(1, 10\), expected int16, .*has been deleted"):
+        samples_of(MONO, samples)
 
 
 def test_torch_tensors_are_taken_with_a_gradient_and_as_bfloat16() -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from reactor_runtime.transport.webrtc.sdp import with_channels
+from reactor_runtime.transport.webrtc.sdp import chunked_message_size, with_channels, with_chunking
 
 
 def sdp(*formats: str | None) -> str:
@@ -43,3 +43,21 @@ def test_all_sections_of_sound_prefer_as_many_channels(
 
 def test_a_section_that_says_nothing_of_its_codec_is_told_so_too() -> None:
     assert "a=rtpmap:0 PCMU/8000\r\na=fmtp:111 stereo=1\r\n" in with_channels(sdp(None), 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "longest"),
+    [
+        ("a=x-reactor-dc-chunking:1 max-message-size=67108864", 67_108_864),
+        ("a=x-reactor-dc-chunking:1", 262_144),
+        ("a=x-reactor-dc-chunking:2 max-message-size=9", None),
+        ("a=max-message-size:262144", None),
+    ],
+)
+def test_a_client_that_cuts_up_messages_says_how_long_they_may_be(line: str, longest: int | None) -> None:
+    assert chunked_message_size(f"v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{line}\r\n") == longest
+
+
+def test_that_we_cut_up_messages_is_said_where_the_channels_are() -> None:
+    answer = "v=0\r\nm=video 9 X 96\r\na=mid:0\r\nm=application 9 X webrtc-datachannel\r\na=mid:1\r\n"
+    assert with_chunking(answer, 7) == answer + "a=x-reactor-dc-chunking:1 max-message-size=7\r\n"

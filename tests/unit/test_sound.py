@@ -11,7 +11,7 @@ import pytest
 
 from reactor_runtime.link import Sound
 from reactor_runtime.media.sound import BLOCK, RATE, AudioStream
-from reactor_runtime.worker.emitter import RingSink, Stamp
+from reactor_runtime.worker.ring_sink import RingSink, Stamp
 
 DEADLINE_S = 10.0
 

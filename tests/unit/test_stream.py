@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
@@ -64,9 +63,8 @@ class Viewer:
         return [packet.seq for packet in self.packets if packet.keyframe]
 
     def pictures(self) -> list[int]:
-        """The grey of each picture, from the first keyframe on: a transport sends nothing before it."""
-        packets = list(itertools.dropwhile(lambda packet: not packet.keyframe, self.packets))
-        return [int(np.median(picture)) for picture in Decoder(self.codec).decode(packets)]
+        """The grey of each picture."""
+        return [int(np.median(picture)) for picture in Decoder(self.codec).decode(self.packets)]
 
 
 class Track:
@@ -203,6 +201,22 @@ def test_viewers_of_one_codec_share_an_encoder_and_those_of_another_are_not_dist
     assert len(other.packets) == 2
     assert late.pictures() == [grey(20)]
     assert set(track.stream.stats().codecs) == {"VP8", "AV1"}
+
+
+def test_one_who_stops_and_starts_again_gets_nothing_before_a_keyframe(clocked: Track, clock: Clock) -> None:
+    stays, back = clocked.watch(), clocked.watch()
+    clocked.emit(40)
+    clocked.news.until(lambda: back.packets)
+    clocked.stream.unsubscribe(back)
+    back.packets.clear()
+    clocked.stream.subscribe(back, Codec.VP8, back)
+    clock.ns += int(KEYFRAME_INTERVAL_S / 2 * 1e9)  # Too early for the next keyframe.
+    clocked.emit(60)
+    clocked.news.until(lambda: len(stays.packets) == 2)
+    clock.ns += int(KEYFRAME_INTERVAL_S * 1e9)
+    clocked.emit(80)
+    clocked.news.until(lambda: back.packets)
+    assert [packet.keyframe for packet in back.packets] == [True]
 
 
 def test_those_who_join_together_share_one_keyframe(clocked: Track, clock: Clock) -> None:
@@ -411,6 +425,18 @@ def test_a_flush_drops_what_waits_shows_black_and_loses_no_receipt(track: Track)
     track.news.until(lambda: len(viewer.packets) == 3)
     assert viewer.pictures() == [grey(200), grey(0), grey(90)]
     assert track.shown == [(2, (7, 8))]
+
+
+def test_a_flush_that_holds_drops_what_waits_and_keeps_the_picture(track: Track) -> None:
+    viewer = track.watch()
+    track.emit(200)
+    track.news.until(lambda: viewer.packets)
+    track.emit(150, delay=60)
+    track.stream.flush(hold=True)
+    assert track.released == [(0, True), (1, False)]
+    late = track.watch()
+    track.news.until(lambda: late.packets)
+    assert late.pictures() == [grey(200)]
 
 
 def test_when_the_last_viewer_leaves_what_waits_is_dropped_and_the_picture_stays(track: Track) -> None:

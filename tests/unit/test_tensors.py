@@ -11,7 +11,7 @@ from reactor_runtime.authoring import FrameError, PixelFormat
 from reactor_runtime.authoring.pixels import is_picture, pictures
 from reactor_runtime.media.convert import Converter, i420, layout_of, to_rgb
 from reactor_runtime.media.convert.device import packed_i420
-from reactor_runtime.media.convert.sources import host_array, on_host
+from reactor_runtime.tensors import host_array, on_host
 
 CUDA = 2
 PICTURE = np.random.default_rng(3).integers(0, 256, (72, 96, 3), np.uint8)
@@ -85,7 +85,7 @@ def test_what_is_wrong_with_a_foreign_tensor_is_told_with_its_own_names() -> Non
 
 
 def test_a_tensor_on_a_device_that_nobody_here_can_read_is_refused_with_what_to_do() -> None:
-    with pytest.raises(ValueError, match=r"a Foreign on a device cannot be read.*copy it to the CPU"):
+    with pytest.raises(ValueError, match=r"Foreign cannot be read: it is on a device.*copy it to the CPU"):
         slot_of(Foreign(PICTURE, CUDA), 72, 96)
 
 
@@ -94,8 +94,29 @@ def test_a_tensor_that_its_library_does_not_hand_over_is_a_value_error() -> None
         def __dlpack__(self, **options: Any) -> Any:
             raise BufferError("not today")
 
-    with pytest.raises(ValueError, match="a Closed that cannot be read: not today"):
+    with pytest.raises(ValueError, match="Closed cannot be read: not today"):
         slot_of(Closed(PICTURE), 72, 96)
+
+
+class Gone(Foreign):
+    """A JAX array whose memory a computation has taken over: it knows its shape, and nothing else."""
+
+    __module__ = "jaxlib._jax"
+
+    def _deleted(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("Array has been deleted")
+
+    devices = __array__ = __dlpack__ = __dlpack_device__ = __getitem__ = _deleted
+
+
+def test_a_deleted_tensor_costs_itself_only_alone_or_as_a_batch() -> None:
+    picture = pictures("main", Gone(PICTURE), PixelFormat())
+    assert not isinstance(picture, list)
+    for read in (on_host, host_array, to_rgb, lambda array: slot_of(array, 72, 96)):
+        with pytest.raises(ValueError, match="Gone cannot be read: Array has been deleted"):
+            read(picture.array)
+    with pytest.raises(FrameError, match=r"got Gone of foreign\.uint8 \(2, 72, 96, 3\), expected .*has been deleted"):
+        pictures("main", Gone(np.stack([PICTURE, PICTURE])), PixelFormat())
 
 
 # Conversion by the library itself, here on the CPU --------------------------------------------------------------------
@@ -186,7 +207,7 @@ def test_what_is_wrong_with_a_torch_tensor_is_told_with_torch_s_own_names() -> N
         pictures("main", torch.zeros(4, 4, 3), PixelFormat())
     with pytest.raises(FrameError, match=r"torch\.int64 .*use frame\.byte\(\)"):
         pictures("main", torch.zeros(4, 4, 3, dtype=torch.int64), PixelFormat())
-    with pytest.raises(ValueError, match="a Tensor that cannot be read"):
+    with pytest.raises(ValueError, match="Tensor cannot be read"):
         to_rgb(torch.zeros(64, 64, 3).to_sparse(), range=(0, 1))
 
 
@@ -198,3 +219,16 @@ def test_a_jax_array_of_any_kind_is_the_picture_that_it_holds(kind: str) -> None
     expected = np.where(PICTURE, 255, 0) if kind == "bool" else PICTURE
     assert np.abs(shown(array, PixelFormat((0, 1))).astype(int) - expected).max() <= (1 if kind == "bfloat16" else 0)
     assert on_host(array)
+
+
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_a_deleted_jax_array_is_a_value_error_wherever_it_is_converted(
+    on_cpu: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jnp = pytest.importorskip("jax.numpy", reason="JAX is not installed")
+    array = jnp.asarray(PICTURE)
+    array.delete()
+    if not on_cpu:
+        monkeypatch.setattr(i420, "on_host", lambda _: False)
+    with pytest.raises(ValueError, match="ArrayImpl cannot be read: Array has been deleted"):
+        slot_of(array, 72, 96)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import tempfile
 import threading
@@ -13,20 +14,29 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from reactor_runtime.link import File
+from reactor_runtime.link import File, FileGone
 from reactor_runtime.session import uploads
 from reactor_runtime.session.uploads import NoUpload, UploadRefused, UploadStore
 
 
 class Worker:
-    """Keeps the descriptors that it is sent, as the real one does."""
+    """Keeps the descriptors that it is sent, as the real one does; when `deaf`, nothing reaches it."""
 
     def __init__(self) -> None:
         self.files: dict[str, tuple[File, int]] = {}
+        self.taken = 0
+        self.deaf = False
 
-    def take(self, message: File, fds: Sequence[int]) -> None:
+    def take(self, message: File | FileGone, fds: Sequence[int]) -> bool:
+        if self.deaf:
+            return False
+        if isinstance(message, FileGone):
+            os.close(self.files.pop(message.upload_id)[1])
+            return True
         (fd,) = fds
         self.files[message.upload_id] = message, os.dup(fd)
+        self.taken += 1
+        return True
 
     def read(self, upload: str) -> bytes:
         message, fd = self.files[upload]
@@ -64,12 +74,12 @@ async def refused(call: Any) -> tuple[int, str]:
 
 
 def open_slot(store: UploadStore, size: int = 4) -> str:
-    return store.open("a.png", size, "image/png")
+    return store.reserve("a.png", size, "image/png")
 
 
 def refuses_slot(store: UploadStore, *args: Any) -> tuple[int, str]:
     with pytest.raises(UploadRefused) as caught:
-        store.open(*args)
+        store.reserve(*args)
     return caught.value.status, str(caught.value)
 
 
@@ -135,12 +145,12 @@ async def test_the_bounds_of_a_session_hold_and_fall_with_it(
     monkeypatch.setattr(uploads, "MAX_FILES", 4)
     assert refuses_slot(store, "n", 101, "m")[0] == 400
     for size in (100, 100, 49):
-        store.open("n", size, "m")
+        store.reserve("n", size, "m")
     assert refuses_slot(store, "n", 2, "m") == (413, "the files of a session have at most 250 bytes together")
-    store.open("n", 1, "m")
+    store.reserve("n", 1, "m")
     assert refuses_slot(store, "n", 1, "m") == (413, "a session takes at most 4 files")
     store.clear()
-    store.open("n", 100, "m")
+    store.reserve("n", 100, "m")
 
 
 async def test_what_does_not_fit_is_refused_and_may_be_tried_again(store: UploadStore, worker: Worker) -> None:
@@ -208,7 +218,7 @@ async def test_the_end_of_the_session_closes_its_files_and_refuses_what_is_under
         with pytest.raises(NoUpload, match="in this session"):
             store.require(upload)
     go_on.set()
-    assert await refused(taking) == (404, "the session is over")
+    assert await refused(taking) == (404, "the session is over, or the upload was taken back")
     assert list(worker.files) == [whole]
     assert worker.read(whole) == b"abcd"  # Whoever has it open may finish reading.
     worker.close()
@@ -248,7 +258,10 @@ async def test_a_session_that_ends_while_the_last_bytes_are_written_takes_the_fi
 
     monkeypatch.setattr(uploads, "_write", write)
     store.begin("s")
-    assert await refused(store.take(open_slot(store), body(b"abcd"))) == (404, "the session is over")
+    assert await refused(store.take(open_slot(store), body(b"abcd"))) == (
+        404,
+        "the session is over, or the upload was taken back",
+    )
     assert not worker.files
     assert open_files() == before
 
@@ -291,3 +304,121 @@ async def test_a_request_that_is_cancelled_leaves_the_slot_free(store: UploadSto
     assert taking.cancelled()
     assert open_files() == before
     await store.take(upload, body(b"abcd"))
+
+
+async def test_slots_whose_bytes_never_come_make_room_for_others_the_oldest_first(
+    store: UploadStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_FILES", 3)
+    monkeypatch.setattr(uploads, "MAX_TOTAL_BYTES", 100)
+    whole, oldest, newer = open_slot(store), open_slot(store), store.reserve("n", 90, "m")
+    await store.take(whole, body(b"abcd"))
+    assert refuses_slot(store, "n", 1, "m")[0] == 413  # Whoever has reserved them may be about to send.
+    monkeypatch.setattr(uploads, "STALL_S", 0.0)
+    open_slot(store)
+    assert (await refused(store.take(oldest, body(b"abcd"))))[0] == 404
+    store.reserve("n", 90, "m")  # For which there is room without the other 90 bytes.
+    assert (await refused(store.take(newer, body(b"x" * 90))))[0] == 404
+    store.require(whole)
+    assert refuses_slot(store, "n", 97, "m")[0] == 413
+
+
+async def test_a_slot_that_is_being_filled_gives_way_to_nobody(
+    store: UploadStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_FILES", 1)
+    upload, begun, go_on = open_slot(store), asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        begun.set()
+        yield b"ab"
+        await go_on.wait()
+        yield b"cd"
+
+    taking = asyncio.ensure_future(store.take(upload, slow()))
+    await begun.wait()
+    with monkeypatch.context() as patience:
+        patience.setattr(uploads, "STALL_S", 0.0)
+        assert refuses_slot(store, "n", 1, "m")[0] == 413
+    go_on.set()
+    await taking
+    store.require(upload)
+
+
+async def test_a_file_that_is_taken_back_makes_room_and_is_gone_from_the_worker(
+    store: UploadStore, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MAX_FILES", 2)
+    before = open_files()
+    store.begin("s")
+    whole, empty = open_slot(store), open_slot(store)
+    await store.take(whole, body(b"abcd"))
+    for upload in (whole, empty):
+        store.discard(upload)
+        with pytest.raises(NoUpload, match="no upload of that id"):
+            store.require(upload)
+        with pytest.raises(UploadRefused) as unknown:
+            store.discard(upload)
+        assert unknown.value.status == 404
+    assert not worker.files
+    open_slot(store), open_slot(store)
+    async with asyncio.timeout(10):
+        while open_files() != before:
+            await asyncio.sleep(0.01)
+
+
+async def test_bytes_that_come_for_a_slot_that_is_taken_back_are_refused(store: UploadStore, worker: Worker) -> None:
+    store.begin("s")
+    upload, begun, go_on = open_slot(store), asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"ab"
+        begun.set()
+        await go_on.wait()
+        yield b"cd"
+
+    taking = asyncio.ensure_future(store.take(upload, slow()))
+    await begun.wait()
+    store.discard(upload)
+    go_on.set()
+    assert await refused(taking) == (404, "the session is over, or the upload was taken back")
+    assert not worker.files
+
+
+async def test_a_file_that_could_not_be_sent_goes_before_the_first_command_that_names_it(
+    store: UploadStore, worker: Worker
+) -> None:
+    store.begin("s")
+    worker.deaf = True
+    upload = open_slot(store)
+    await store.take(upload, body(b"abcd"))
+    with pytest.raises(NoUpload, match="try again"):
+        store.require(upload)
+    worker.deaf = False
+    store.require(upload)
+    store.require(upload)
+    assert worker.read(upload) == b"abcd"
+    assert worker.taken == 1
+
+
+async def test_the_disk_frees_what_was_refused_off_the_loop(
+    store: UploadStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed_on: list[int] = []
+
+    class Slow(io.BytesIO):
+        def close(self) -> None:
+            closed_on.append(threading.get_ident())
+            super().close()
+
+    made: list[Slow] = []
+
+    def make() -> Slow:
+        made.append(Slow())  # Kept, or the garbage collector closes it too.
+        return made[-1]
+
+    monkeypatch.setattr(uploads, "_anonymous_file", make)
+    upload = open_slot(store)
+    assert (await refused(store.take(upload, body(b"abc"))))[0] == 400
+    assert len(closed_on) == 1
+    assert threading.get_ident() not in closed_on

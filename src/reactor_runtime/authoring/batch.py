@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reactor_runtime.authoring.arrays import FrameError
-from reactor_runtime.authoring.pixels import pictures
+from reactor_runtime.authoring.payload import Metadata, bytes_of, unpacked
+from reactor_runtime.authoring.pixels import Picture, PixelFormat, pictures
 from reactor_runtime.authoring.samples import samples_of
 from reactor_runtime.authoring.tracks import Output, formats_of, tracks_of
+from reactor_runtime.contract import Track
 
 Bundle = dict[str, Any]
 """One frame time: per video track a `Picture`, per audio track int16 `(channels, M)`. Views, but for float sound."""
@@ -24,9 +28,16 @@ def split(output: Output) -> list[Bundle]:
     resolution. Raises `FrameError`.
     """
     tracks = tracks_of(type(output))
-    formats = formats_of(type(output))
-    video = {name: pictures(name, getattr(output, name), declared) for name, declared in formats.items()}
-    audio = {track.name: samples_of(track, getattr(output, track.name)) for track in tracks if track.kind == "audio"}
+    return split_values(tracks, formats_of(type(output)), {track.name: getattr(output, track.name) for track in tracks})
+
+
+def split_values(
+    tracks: Iterable[Track], formats: Mapping[str, PixelFormat], values: Mapping[str, Any]
+) -> list[Bundle]:
+    """The same for the `values` of `tracks`, by name; `formats` has what the video tracks declare of their arrays."""
+    tracks = tuple(tracks)
+    video = {name: _pictures(name, values[name], declared) for name, declared in formats.items()}
+    audio = {track.name: samples_of(track, _sound(track, values[track.name])) for track in tracks if _is_sound(track)}
     batches = {name: frames for name, frames in video.items() if isinstance(frames, list)}
     if not batches:
         return [{**video, **audio}]
@@ -46,6 +57,30 @@ def split(output: Output) -> list[Bundle]:
         {track.name: lone[track.name] if track.name in lone else pieces[track.name][i] for track in tracks}
         for i in range(count)
     ]
+
+
+def _pictures(name: str, value: Any, declared: PixelFormat) -> Picture | list[Picture]:
+    array, metadata = unpacked(name, value)
+    found = pictures(name, array, declared)
+    return found if metadata is None else _described(name, found, metadata)
+
+
+def _described(name: str, found: Picture | list[Picture], metadata: Metadata) -> Picture | list[Picture]:
+    if not isinstance(found, list):
+        return dataclasses.replace(found, metadata=bytes_of(name, metadata, 1)[0])
+    said = bytes_of(name, metadata, len(found))
+    return [dataclasses.replace(frame, metadata=own) for frame, own in zip(found, said, strict=True)]
+
+
+def _is_sound(track: Track) -> bool:
+    return track.kind == "audio"
+
+
+def _sound(track: Track, value: Any) -> Any:
+    array, metadata = unpacked(track.name, value)
+    if metadata is not None:
+        raise FrameError(track.name, "metadata goes with the frames of a video track, and this one is audio")
+    return array
 
 
 def _pieces(samples: NDArray[Any], count: int) -> list[NDArray[Any]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 import typing
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from reactor_runtime.authoring import scope
-from reactor_runtime.authoring.inputs import InputBuffer
-from reactor_runtime.authoring.tracks import Input, Output, tracks_of
+from reactor_runtime.authoring.inputs import CAPACITY, PIECE_S, InputBuffer
+from reactor_runtime.authoring.tracks import Input, Output, bounds_of, tracks_of
 
 T = TypeVar("T")
 _BUFFERS = "_reactor_buffers"
@@ -39,9 +40,17 @@ def buffers(model: Any) -> dict[str, InputBuffer]:
     """
     made: dict[str, InputBuffer] | None = model.__dict__.get(_BUFFERS)
     if made is None:
-        made = {track.name: InputBuffer() for cls in input_classes(type(model)) for track in tracks_of(cls)}
+        made = {
+            track.name: InputBuffer(_capacity(bounds_of(cls).get(track.name)))
+            for cls in input_classes(type(model))
+            for track in tracks_of(cls)
+        }
         model.__dict__[_BUFFERS] = made
     return made
+
+
+def _capacity(seconds: float | None) -> int:
+    return CAPACITY if seconds is None else math.ceil(seconds / PIECE_S)
 
 
 def bind_inputs(cls: type) -> None:

@@ -52,8 +52,8 @@ class OutputBuffer:
 class ReactorCore:
     """The base of all models. Authors subclass `ReactorModel` or `ReactorPipeline`.
 
-    Its methods are called on the model's event loop, or in `load`'s thread. It keeps no state that `__init__` has to
-    make, so that an author's `__init__` need not call `super().__init__()`.
+    Its methods are called on the model's event loop, or in `load` before that runs. It keeps no state that `__init__`
+    has to make, so that an author's `__init__` need not call `super().__init__()`.
     """
 
     fps: float = 30

@@ -8,9 +8,12 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from reactor_runtime.authoring import scope
+from reactor_runtime.authoring.app import ConfigFile, ReactorApp, config_file
+from reactor_runtime.authoring.app.checks import check_app, check_complete, with_replies
 from reactor_runtime.authoring.arrays import describe_array
 from reactor_runtime.authoring.binding import (
     authors_classes,
@@ -31,13 +34,14 @@ from reactor_runtime.authoring.pixels import is_picture
 from reactor_runtime.authoring.state import InputState, fields_of
 from reactor_runtime.authoring.tracks import Input, Output, tracks_of
 from reactor_runtime.contract import Contract, Message, Track, takes_files
+from reactor_runtime.workspace import read_config
 
 
 @dataclass(frozen=True, eq=False)
 class Description:
     """A model class, understood. Immutable; holds nothing of any instance; any thread may use it."""
 
-    model_class: type[ReactorCore]
+    model_class: type[Any]
     contract: Contract
     fps: float
     """The rate at which playback starts; `contract.fps` is set where it is pinned."""
@@ -47,11 +51,29 @@ class Description:
     outputs: tuple[type[Output], ...]
     inputs: tuple[type[Input], ...]
 
+    def read_config(self, path: Path | None, overrides: Mapping[str, Any] | None = None) -> Any:
+        """The config in the form that `make` and `load` take. Raises `WorkspaceError`."""
+        return read_config(path, overrides)
+
+    def make(self, config: Any) -> Any:
+        """The model object. Raises what its `__init__` raises."""
+        return self.model_class()
+
+    def load(self, model: Any, config: Any) -> None:
+        """Make the model ready, once, when what runs it is in place. Blocks. Raises what the author's code raises."""
+        model.load(config)
+        if isinstance(model, ReactorPipeline) and model.inference == ReactorPipeline.inference.__get__(model):
+            raise scope.fault(type(model), None, "it has no inference: define the method, or assign it in load")
+
+    def given(self, config: Mapping[str, Any], path: Path | None) -> Any:
+        """What a test gives instead of a config file, or on top of the one at `path`, as `make` and `load` take it."""
+        return dict(config)
+
     def new_state(self) -> InputState | None:
         """A state of defaults for a new session; None for a model without one."""
         return None if self.state_class is None else self.state_class()
 
-    def buffers(self, model: ReactorCore) -> dict[str, InputBuffer]:
+    def buffers(self, model: Any) -> dict[str, InputBuffer]:
         """The input buffers of `model` by track name. Call it once before a second thread does."""
         return buffers(model)
 
@@ -95,18 +117,35 @@ class Description:
             )
 
 
+class AppDescription(Description):
+    """A `ReactorApp` class, understood. Its config is a `ConfigFile`."""
+
+    def read_config(self, path: Path | None, overrides: Mapping[str, Any] | None = None) -> ConfigFile:
+        return config_file(path, overrides)
+
+    def given(self, config: Mapping[str, Any], path: Path | None) -> ConfigFile:
+        return config_file(path, config)
+
+    def load(self, model: Any, config: ConfigFile) -> None:
+        try:
+            model.load(config.path)
+        finally:
+            config.discard()
+
+
 def describe(model_class: type[ReactorCore]) -> Description:
     """Everything the runtime needs to know of `model_class`. Cheap; call it when its module has been imported.
 
     Raises `TypeError` or `ValueError` for a mistake in the class, naming it, the member and file:line.
     """
     if not (isinstance(model_class, type) and issubclass(model_class, ReactorCore)) or _is_ours(model_class):
-        raise TypeError(f"{model_class!r} is not a model: subclass ReactorPipeline or ReactorModel")
+        raise TypeError(f"{model_class!r} is not a model: subclass ReactorApp, ReactorPipeline or ReactorModel")
     bind_inputs(model_class)
+    check_complete(model_class)
     state_class = find_state(model_class)
     if state_class is None and issubclass(model_class, ReactorPipeline):
         raise _state_missing(model_class)
-    handlers = {**event_handlers(model_class), **collect_handlers(model_class, state_class)}
+    handlers = with_replies(model_class, {**event_handlers(model_class), **collect_handlers(model_class, state_class)})
     hooks = collect_hooks(model_class)
     outputs, inputs = output_classes(model_class), input_classes(model_class)
     commands = tuple(handler.command for handler in handlers.values())
@@ -123,8 +162,10 @@ def describe(model_class: type[ReactorCore]) -> Description:
         accepts_uploads=uploads or "file_uploaded" in hooks,
         file_uploaded="file_uploaded" in hooks,
         state={name: field.argument.default for name, field in fields.items()},
+        counts_steps=issubclass(model_class, ReactorApp),
     )
-    return Description(model_class, contract, float(model_class.fps), state_class, handlers, hooks, outputs, inputs)
+    kind = AppDescription if issubclass(model_class, ReactorApp) else Description
+    return kind(model_class, contract, float(model_class.fps), state_class, handlers, hooks, outputs, inputs)
 
 
 def check_class(cls: type[ReactorCore]) -> None:
@@ -139,27 +180,29 @@ def check_class(cls: type[ReactorCore]) -> None:
     if size is not None and size < 1:
         raise scope.fault(cls, "buffer_size", f"{size!r} leaves no room for a frame; the least is 1", ValueError)
     if inspect.iscoroutinefunction(cls.__dict__.get("load")):
-        raise scope.fault(cls, "load", "load runs in a thread and is not awaited; write a plain def")
+        raise scope.fault(cls, "load", "load runs before the event loop does and is not awaited; write a plain def")
+    check_app(cls)
     bind_inputs(cls)
     collect_hooks(cls)
     try:
         state_class = find_state(cls)
     except NameError:
         # `state: MyState`, with MyState further down in the file: `describe` finds it.
-        collect_handlers(cls, None)
+        with_replies(cls, collect_handlers(cls, None))
         return
-    collect_handlers(cls, state_class)
+    with_replies(cls, collect_handlers(cls, state_class))
     defines_inference = any("inference" in vars(base) for base in authors_classes(cls))
     if state_class is None and defines_inference and issubclass(cls, ReactorPipeline):
         raise _state_missing(cls)
 
 
 def find_state(cls: type) -> type[InputState] | None:
-    """The pipeline's state class, from its annotation `state` or its attribute `state_class`; None for other models.
+    """The class of a session's state, from the annotation `state` or the attribute `state_class` of a pipeline or app;
+    None for other models.
 
     Raises `TypeError` for one that is no `InputState` and `NameError` if its name is not known (yet).
     """
-    if not issubclass(cls, ReactorPipeline):
+    if not issubclass(cls, ReactorPipeline | ReactorApp):
         return None
     for base in authors_classes(cls):
         if "state" in (own := scope.own_annotations(base)):

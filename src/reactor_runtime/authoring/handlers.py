@@ -29,6 +29,8 @@ class Handler:
     wants_client: bool = False
     is_event: bool = False
     """Whether calling it makes an `Event`, which the author takes from `self.events()`."""
+    replies: bool = False
+    """Whether what it returns goes to the client who sent the command."""
 
     def call(
         self,

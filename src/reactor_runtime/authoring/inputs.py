@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 CAPACITY = 128
-"""The most frames a buffer holds; the oldest make room for new ones."""
+"""The most frames a buffer holds unless its track says otherwise; the oldest make room for new ones."""
+PIECE_S = 0.02
+"""How much sound a frame of an audio track holds, in seconds."""
 
 
 class ReadMode(enum.Enum):
@@ -31,12 +33,15 @@ class BufferClosed(Exception):
 class InputFrame:
     """One frame of a viewer. Video: uint8 RGB `(H, W, 3)`. Audio: int16 `(channels, M)`, 20 ms of sound.
 
-    `pts` is in seconds, on one clock for all tracks; None if unknown. Where numpy takes an array, it takes a frame as
-    its `data`.
+    `pts` is in seconds, on one clock for all tracks; None if unknown. `metadata` is what the client has sent with the
+    frame and `capture_time_us` its own clock when it was taken; b"" and None where it says nothing. Where numpy takes
+    an array, it takes a frame as its `data`.
     """
 
     data: NDArray[Any]
     pts: float | None = None
+    metadata: bytes = b""
+    capture_time_us: int | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy:
@@ -47,7 +52,7 @@ class InputFrame:
 
 
 class InputBuffer:
-    """The frames of one input track, at most `CAPACITY`; more push the oldest out.
+    """The frames of one input track, at most `capacity`; more push the oldest out.
 
     `read` is called on the model's event loop; everything else from any thread, and never blocks. The runtime pushes,
     and closes and resets the buffer with the session.

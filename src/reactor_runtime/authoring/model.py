@@ -11,7 +11,7 @@ from reactor_runtime.authoring.core import ReactorCore
 class ReactorModel(ReactorCore):
     """Subclass it, override `run`, call `await self.emit(...)` from there and handle commands with `@event`.
 
-    `__init__()` and `load` run once, in a thread; `run` and all handlers share one event loop, and a handler may run at
+    `__init__()` and `load` run once, before the event loop; `run` and all handlers share it, and a handler may run at
     any `await` in `run`.
     """
 

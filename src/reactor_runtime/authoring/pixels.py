@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from reactor_runtime.authoring.arrays import FrameError, describe_array, is_array
+from reactor_runtime.tensors import height_and_width, reading
 
 Layout = Literal["HWC", "CHW"]
 
@@ -32,12 +33,14 @@ class Picture:
     """One frame of a track, checked but not converted: as its library has it, and how it is to be read.
 
     `array` is an array or tensor of one frame, on any device, or a PIL image; it still belongs to the author.
+    `metadata` goes with the frame.
     """
 
     array: Any
     height: int
     width: int
     format: PixelFormat
+    metadata: bytes = b""
 
 
 def is_picture(value: Any) -> bool:
@@ -82,14 +85,17 @@ def _pictures(track: str, value: Any, declared: PixelFormat) -> Picture | list[P
     hint = _hint(track, value, declared)
     if hint is not None:
         raise FrameError(track, f"got {describe_array(value)}, expected {_expected(declared)}; {hint}")
-    if len(value.shape) == 4:
-        return [_picture(value[position], declared) for position in range(value.shape[0])]
-    return _picture(value, declared)
+    if len(value.shape) != 4:
+        return _picture(value, declared)
+    try:
+        with reading(value):
+            return [_picture(value[position], declared) for position in range(value.shape[0])]
+    except ValueError as error:
+        raise FrameError(track, f"got {describe_array(value)}, expected {_expected(declared)}; {error}") from error
 
 
 def _picture(frame: Any, declared: PixelFormat) -> Picture:
-    height, width = _height_and_width(frame.shape, declared.layout)
-    return Picture(frame, int(height), int(width), declared)
+    return Picture(frame, *height_and_width(frame.shape, declared.layout), declared)
 
 
 def _image(track: str, image: Any) -> Picture:
@@ -105,10 +111,6 @@ def _image(track: str, image: Any) -> Picture:
 def _is_image(value: Any) -> bool:
     """Whether `value` is an image of PIL or of what does as PIL does. PIL is not imported for it."""
     return isinstance(getattr(value, "mode", None), str) and hasattr(value, "size") and hasattr(value, "convert")
-
-
-def _height_and_width(shape: Any, layout: Layout) -> Any:
-    return shape[-2:] if layout == "CHW" or len(shape) == 2 else shape[-3:-1]
 
 
 def _kind(array: Any) -> str:
@@ -152,7 +154,7 @@ def _shape_hint(track: str, array: Any, declared: PixelFormat) -> str | None:
         channels, other = (first, last) if declared.layout == "CHW" else (last, first)
         if channels not in _CHANNELS:
             return _channels_hint(track, channels, other, len(shape), declared)
-    if 0 in _height_and_width(shape, declared.layout):
+    if 0 in height_and_width(shape, declared.layout):
         return "a frame needs at least one pixel"
     return None
 

@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
+    from reactor_runtime.authoring.app import StepCompleted
     from reactor_runtime.authoring.event_classes import Event
     from reactor_runtime.authoring.tracks import Output
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 class Runtime(Protocol):
     """What runs a model offers it. Set as `model._runtime` after `__init__` and before `load`.
 
-    `load` runs in a thread of its own; everything else an author calls here comes from the model's event loop.
+    `load` runs before the model's event loop does, on the same thread; everything else an author calls here comes from
+    that loop.
     """
 
     @property
@@ -29,8 +31,15 @@ class Runtime(Protocol):
     def set_fps(self, fps: float) -> None:
         """Play at `fps` from here on. `fps` is finite and above 0: the caller has checked."""
 
-    def flush(self) -> None:
-        """Drop every frame that waits to be shown; the picture goes black. Never blocks."""
+    @property
+    def pending(self) -> bool:
+        """Whether anything waits for the step in hand to end: a command, a client, the session's end."""
+
+    def completed(self, step: StepCompleted, outputs: Sequence[Output]) -> None:
+        """A step is over, and all that it has shown is sent: `outputs`. Never blocks."""
+
+    def flush(self, hold: bool = False) -> None:
+        """Drop every frame that waits to be shown; the picture goes black, unless `hold`. Never blocks."""
 
     async def emit(self, output: Output, *, compute_time: float | None, drop: bool, paced: bool = True) -> int:
         """Send an output; returns how many frames were taken.

@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from reactor_runtime.authoring.arrays import FrameError, describe_array, is_array
 from reactor_runtime.contract import Track
+from reactor_runtime.tensors import host_array
 
 _ACCEPTED = {1: "mono, (1, M) or (M,)", 2: "stereo, (2, M), or mono, (1, M) or (M,)"}
 _FULL_SCALE = 32767
 _TOO_LOUD = 100.0
 """Floats beyond this are no clipping but 16-bit values that were never cast: played, they are a roar."""
-_ON_HOST = 1
-"""kDLCPU of DLPack."""
 
 
 def samples_of(track: Track, value: Any) -> NDArray[np.int16]:
@@ -23,12 +22,15 @@ def samples_of(track: Track, value: Any) -> NDArray[np.int16]:
 
     int16 is taken as it is, as a view where it is in the host's memory. Floats are full scale at -1 and 1: louder ones
     are clipped, NaN is silence. Mono on a stereo track is heard on both sides. Waits for a device that still computes.
-    Raises `FrameError`.
+    Raises `FrameError`, also for what its library does not hand over.
     """
     if not is_array(value):
         what = "every track of an output needs an array" if value is None else "use numpy.asarray(samples)"
         raise FrameError(track.name, f"got {describe_array(value)}, expected an array of {_expected(track)}; {what}")
-    samples = _on_host(value)
+    try:
+        samples = host_array(value)
+    except ValueError as error:
+        raise FrameError(track.name, f"got {describe_array(value)}, expected {_expected(track)}; {error}") from error
     if (hint := _hint(samples, track.channels)) is not None:
         raise FrameError(track.name, f"got {describe_array(value)}, expected {_expected(track)}; {hint}")
     if samples.dtype != np.int16:
@@ -41,27 +43,6 @@ def samples_of(track: Track, value: Any) -> NDArray[np.int16]:
 
 def _expected(track: Track) -> str:
     return f"int16, or floats from -1 to 1, {_ACCEPTED[track.channels]}"
-
-
-def _on_host(value: Any) -> NDArray[Any]:
-    """`value` as a numpy array: its own memory if it is in the host's, else a copy made by its own library."""
-    if isinstance(value, np.ndarray):
-        return value
-    if hasattr(value, "detach"):  # torch exports nothing that has a gradient, and numpy has no bfloat16.
-        value = value.detach()
-        value = value.float() if _is_bfloat16(value) else value
-        value = value.cpu()
-    elif value.__dlpack_device__()[0] != _ON_HOST and hasattr(value, "get"):
-        value = value.get()  # CuPy copies to the host only when it is told to.
-    try:
-        array: NDArray[Any] = np.from_dlpack(value)
-    except (TypeError, ValueError, RuntimeError, BufferError):
-        array = np.asarray(value)  # What DLPack can't say, or not of this device.
-    return array.astype(np.float32) if _is_bfloat16(array) else array
-
-
-def _is_bfloat16(value: Any) -> bool:
-    return str(value.dtype).rpartition(".")[2] == "bfloat16"
 
 
 def _int16_of(samples: NDArray[Any]) -> tuple[NDArray[np.int16], float]:

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 from reactor_runtime.authoring import scope
 from reactor_runtime.authoring.dataclassing import Declared
+from reactor_runtime.authoring.medium import Track as Medium
 from reactor_runtime.authoring.pixels import Layout, PixelFormat
 from reactor_runtime.contract import Direction, Track
 
@@ -23,7 +24,7 @@ _TRACK_HINT = re.compile(r"([A-Za-z_]\w*\.)*(Video|Audio)(\(.*\))?$", re.DOTALL)
 """An annotation as a string that is meant as a track, whatever else is wrong with it."""
 
 
-class Video(scope.Annotation):
+class Video(Medium):
     """Marks a field as a video track: frames `(H, W, C)`, or `(N, H, W, C)` for N frames; C is 3, 4 (RGBA) or 1 (grey).
 
     Pixels are `uint8` or `bool`; floats need a `range`, which holds the values of black and of white. With
@@ -41,21 +42,26 @@ class Video(scope.Annotation):
             self.layout = layout
 
 
-class Audio(scope.Annotation):
+class Audio(Medium):
     """Marks a field as an audio track: int16, or floats from -1 to 1, `(channels, M)`, or `(M,)` for mono.
 
-    `sample_rate` is in Hz; `channels` is 1 or 2. Declare others as `Audio(sample_rate=44_100, channels=2)`, or in the
-    body of a subclass.
+    `sample_rate` is in Hz; `channels` is 1 or 2. `buffer_seconds` is how much an input's buffer holds. Declare others
+    as `Audio(sample_rate=44_100, channels=2)`, or in the body of a subclass.
     """
 
     sample_rate: int = 48_000
     channels: int = 1
+    buffer_seconds: float | None = None
 
-    def __init__(self, *, sample_rate: int | None = None, channels: int | None = None) -> None:
+    def __init__(
+        self, *, sample_rate: int | None = None, channels: int | None = None, buffer_seconds: float | None = None
+    ) -> None:
         if sample_rate is not None:
             self.sample_rate = sample_rate
         if channels is not None:
             self.channels = channels
+        if buffer_seconds is not None:
+            self.buffer_seconds = buffer_seconds
 
 
 class _Media(Declared):
@@ -67,6 +73,8 @@ class _Media(Declared):
     _reactor_tracks: ClassVar[tuple[Track, ...]] = ()
     _reactor_formats: ClassVar[dict[str, PixelFormat]] = {}
     """What the video tracks of the class declare of their arrays, by name."""
+    _reactor_bounds: ClassVar[dict[str, float]] = {}
+    """Of the audio tracks that say so, how many seconds their buffers hold."""
 
     @classmethod
     def _prepare(cls) -> None:
@@ -128,6 +136,7 @@ def tracks_of(cls: type[_Media]) -> tuple[Track, ...]:
         return known
     tracks: list[Track] = []
     formats: dict[str, PixelFormat] = {}
+    bounds: dict[str, float] = {}
     settled = True
     for name, (hint, owner) in cls._reactor_hints.items():
         try:
@@ -138,10 +147,12 @@ def tracks_of(cls: type[_Media]) -> tuple[Track, ...]:
             continue
         if isinstance(marker, Audio):
             tracks.append(Track(name, "audio", cls._reactor_direction, marker.sample_rate, marker.channels))
+            if marker.buffer_seconds is not None:
+                bounds[name] = _seconds(owner, name, marker.buffer_seconds)
         elif marker is not None:
             tracks.append(Track(name, "video", cls._reactor_direction))
             formats[name] = _format(owner, name, marker, cls._reactor_direction)
-    cls._reactor_formats = formats
+    cls._reactor_formats, cls._reactor_bounds = formats, bounds
     if settled:
         cls._reactor_tracks = tuple(tracks)
     return tuple(tracks)
@@ -151,6 +162,18 @@ def formats_of(cls: type[_Media]) -> Mapping[str, PixelFormat]:
     """What the video tracks of an `Output` class declare of their arrays, by name."""
     tracks_of(cls)
     return cls._reactor_formats
+
+
+def bounds_of(cls: type[_Media]) -> Mapping[str, float]:
+    """How many seconds of sound the buffers of an `Input` class hold, for those tracks that say so, by name."""
+    tracks_of(cls)
+    return cls._reactor_bounds
+
+
+def _seconds(owner: type, field: str, seconds: Any) -> float:
+    if not _is_number(seconds) or not (math.isfinite(seconds) and seconds > 0):
+        raise scope.fault(owner, field, f"buffer_seconds={seconds!r} is not a finite time above 0", ValueError)
+    return float(seconds)
 
 
 def _marker(owner: type, hint: Any, cls: type) -> Video | Audio | None:

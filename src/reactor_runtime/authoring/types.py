@@ -46,11 +46,6 @@ class PyType:
         return self.convert(value, uploads or {})
 
 
-def to_python(annotation: Any, value: Any, uploads: Uploads | None = None) -> Any:
-    """`value`, a validated JSON value, as the Python type that `annotation` declares. See `PyType.load`."""
-    return compile_type(annotation).load(value, uploads)
-
-
 def compile_type(annotation: Any, resolve: Resolve = lambda annotation: annotation, *, lenient: bool = False) -> PyType:
     """Understand `annotation`; `resolve` evaluates the strings in it (see `scope.resolve`).
 

@@ -8,7 +8,8 @@ from typing import Any
 
 @dataclass
 class UploadedFile:
-    """A whole file, in memory. `name` and `mime_type` are the client's claims; `size` is in bytes.
+    """A whole file, in memory. `name` and `mime_type` are the client's claims; `size` is in bytes. Commands that name
+    the same upload get the same object while anything refers to it.
 
     `upload_id` is what clients know it as for as long as the session lasts; empty for a file that no client brought.
     """

@@ -53,7 +53,7 @@ def run(
     path: Annotated[Path, typer.Option("--path", "-p", help="The folder with reactor.yaml.")] = Path(),
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 lets the system choose.")] = 8080,
-    runtime: Annotated[str, typer.Option(help="How to serve: http.")] = "http",
+    runtime: Annotated[str, typer.Option(help="How to run: http, or headless without a network.")] = "http",
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="In place of the config file that reactor.yaml names.")
     ] = None,
@@ -64,6 +64,15 @@ def run(
     ping_timeout: Annotated[
         float, typer.Option(min=0, help="Seconds after which a client that pings no more is gone; 0 means never.")
     ] = 20.0,
+    max_session_duration: Annotated[
+        float, typer.Option(min=0, help="Seconds that a session may last from its first viewer on; 0 means for ever.")
+    ] = 0.0,
+    session_grace: Annotated[
+        float, typer.Option(min=0, help="Seconds that start_session may take to return when its session is over.")
+    ] = 10.0,
+    check_leaks: Annotated[
+        bool, typer.Option("--check-leaks", help="Tell what each session leaves changed on a VideoModel.")
+    ] = False,
     codec: Annotated[
         list[str] | None, typer.Option(help="Video codecs to offer, best first: AV1, VP8, VP9. May be repeated.")
     ] = None,
@@ -77,9 +86,31 @@ def run(
     ice_transport_policy: Annotated[
         str, typer.Option(help="all, as by default, or relay: only by way of the TURN servers.")
     ] = "",
-    profiling_dir: Annotated[
-        Path | None, typer.Option(help="Record the model's profiler sections, and write them here at the end.")
+    token: Annotated[str, typer.Option(help="What clients must bring; REACTOR_TOKEN sets it, too, unseen.")] = "",
+    cors_origin: Annotated[
+        list[str] | None, typer.Option(help="A page's origin that may ask, beside this machine's; * for all.")
     ] = None,
+    script: Annotated[
+        Path | None, typer.Option(help="Headless: what happens to the model, on virtual time; JSON, line by line.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(min=0, help="Headless: end after so many seconds.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Headless: end after so many frames.")] = None,
+    fps: Annotated[float | None, typer.Option(min=0.1, max=240, help="Headless: pin the playback rate.")] = None,
+    output_root: Annotated[
+        Path, typer.Option(help="Headless: each session's frames go into a new folder in this one.")
+    ] = Path("output"),
+    output: Annotated[Path | None, typer.Option(help="Headless: write an MP4 file in place of the frames.")] = None,
+    profiling_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--profiling-dir",
+            "--profiling-output-dir",
+            help="Record the model's profiler sections, and write them here at the end.",
+        ),
+    ] = None,
+    enable_profiling: Annotated[
+        bool, typer.Option("--enable-profiling", help="The same as --profiling-dir profiling.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Wait for a debugger before the model is imported.")] = False,
     debug_port: Annotated[int, typer.Option(min=1, max=65535, help="Where --debug waits, on 127.0.0.1.")] = 5678,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log in detail.")] = False,
@@ -97,18 +128,36 @@ def run(
             overrides=overrides_of(context),
             orphan_timeout=orphan_timeout,
             ping_timeout=ping_timeout,
+            max_session_duration=max_session_duration,
+            session_grace=session_grace,
+            check_leaks=check_leaks,
             codecs=tuple(codec or ()),
             stun_servers=tuple(stun_server or ()),
             turn_servers=tuple(turn_server or ()),
             webrtc_port_range=webrtc_port_range,
             ice_transport_policy=ice_transport_policy,
-            profiling_dir=profiling_dir,
+            profiling_dir=profiling_dir or (Path("profiling") if enable_profiling else None),
             debug_port=debug_port if debug else None,
+            token=token,
+            cors_origins=tuple(cors_origin or ()),
             log_level="debug" if verbose else "warning",
         )
         if config_help:
             print(command.config_help(options))
             return
+        headless = {"--script": script, "--seconds": seconds, "--frames": frames, "--fps": fps, "--output": output}
+        if runtime != "headless" and (given := [option for option, value in headless.items() if value is not None]):
+            raise command.RunError(f"{given[0]} needs --runtime headless")
+        if runtime == "headless":
+            command.headless(
+                options,
+                script=script,
+                seconds=seconds,
+                frames=frames,
+                fps=fps,
+                output_root=output_root,
+                output=output,
+            )
         code = command.serve(options)
     except (command.RunError, OverrideError) as error:
         raise _fail(str(error)) from None
@@ -118,12 +167,13 @@ def run(
 @app.command()
 def init(
     name: Annotated[str, typer.Argument(help="The folder to make; also the model's name.")],
+    template: Annotated[str, typer.Option(help="What to begin with: pipeline or video-model.")] = "pipeline",
 ) -> None:
     """Write a workspace with a model that runs as it is."""
     from reactor_runtime.cli.init import InitError, write_workspace
 
     try:
-        directory = write_workspace(Path(name))
+        directory = write_workspace(Path(name), template)
     except InitError as error:
         raise _fail(str(error)) from None
     print(f"Wrote {directory}. Next:\n\n  cd {directory}\n  reactor run\n")
@@ -146,6 +196,21 @@ def schema(
     except (WorkspaceError, ValueError, OSError) as error:
         raise _fail(str(error), 1) from None
     print(f"Wrote {out}" if out is not None else text)
+
+
+@app.command()
+def capabilities(
+    path: Annotated[Path, typer.Option("--path", "-p", help="The model's folder.")] = Path(),
+) -> None:
+    """Print the model's tracks, commands and messages as JSON."""
+    from reactor_runtime.cli.capabilities import WorkspaceError, document, read_contract
+
+    try:
+        contract = read_contract(path)
+    except WorkspaceError as error:
+        raise _fail(str(error), 1) from None
+    print(f"Model: {contract.name}", file=sys.stderr)
+    print(document(contract))
 
 
 @app.command()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import re
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from reactor_runtime.logs import say
-from reactor_runtime.server.settings import EdgeSettings
+from reactor_runtime.server.settings import TOKEN_VARIABLE, EdgeSettings
 from reactor_runtime.supervisor import Commands, ListenError, Supervisor, listen
 
 CODECS = ("AV1", "VP8", "VP9")
-RUNTIMES = ("http",)
+RUNTIMES = ("http", "headless")
 ICE_POLICIES = ("all", "relay")
 
 IceServer = tuple[tuple[str, ...], str, str]
@@ -43,6 +46,9 @@ class RunOptions:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     orphan_timeout: float = 30.0
     ping_timeout: float = 20.0
+    max_session_duration: float = 0.0
+    session_grace: float = 10.0
+    check_leaks: bool = False
     codecs: tuple[str, ...] = ()
     stun_servers: tuple[str, ...] = ()
     turn_servers: tuple[str, ...] = ()
@@ -50,6 +56,8 @@ class RunOptions:
     ice_transport_policy: str = ""
     profiling_dir: Path | None = None
     debug_port: int | None = None
+    token: str = ""
+    cors_origins: tuple[str, ...] = ()
     log_level: str = "warning"
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
@@ -58,17 +66,23 @@ def serve(options: RunOptions) -> int:
     """Serve until a signal; returns the exit code. Raises `RunError`."""
     grace = _seconds(options, "SIGTERM_GRACE_PERIOD", 0.0)
     edge_settings = _edge_settings(options)
+    # By the environment, and not on a command line, which all users of the machine see.
+    os.environ[TOKEN_VARIABLE] = _token(options)
     worker_settings = _worker_settings(options)
     try:
         sockets = listen(options.host, options.port)
     except ListenError as error:
         raise RunError(str(error)) from None
     port = sockets[0].getsockname()[1]
+    edge_settings["loopback"] = all(ip_address(sock.getsockname()[0]).is_loopback for sock in sockets)
+    began = time.monotonic()
     shown = f"[{options.host}]" if ":" in options.host else options.host
 
     def edge(control_fd: int) -> Sequence[str]:
         fds = tuple(sock.fileno() for sock in sockets)
-        settings = EdgeSettings(listen_fds=fds, control_fd=control_fd, **edge_settings)
+        # Of a service that is started again the journal goes on counting, with a gap.
+        start = int(time.monotonic() - began) * 1000
+        settings = EdgeSettings(listen_fds=fds, control_fd=control_fd, journal_start=start, **edge_settings)
         return [sys.executable, "-P", "-m", "reactor_runtime.server", settings.dumps()]
 
     def worker(control_fd: int) -> Sequence[str]:
@@ -89,17 +103,47 @@ def serve(options: RunOptions) -> int:
     return supervisor.run()
 
 
+def headless(options: RunOptions, **choices: Any) -> NoReturn:
+    """Run the model in this process, without a network, and exit. `choices` are `HeadlessOptions`' own.
+
+    Raises `RunError`.
+    """
+    from reactor_runtime.cli.headless import HeadlessError, HeadlessOptions, leave, run_headless
+
+    try:
+        code = run_headless(
+            HeadlessOptions(
+                path=options.path,
+                config=_config_file(options),
+                overrides=options.overrides,
+                profiling_dir=_profiling_dir(options),
+                debug_port=_debug_port(options),
+                log_level=options.log_level,
+                **choices,
+            )
+        )
+    except HeadlessError as error:
+        raise RunError(str(error)) from None
+    leave(code)
+
+
 def config_help(options: RunOptions) -> str:
     """The values of the model's config, one a line: key, type, and what it is with all overrides. Raises `RunError`."""
     from reactor_runtime.workspace import WorkspaceError, leaves, read_config, read_manifest
 
     try:
         manifest = read_manifest(options.path, _config_file(options))
+        if not manifest.entry and manifest.config is None:  # Its code alone says which file.
+            from reactor_runtime.worker.loader import found as found_model
+
+            with contextlib.redirect_stdout(sys.stderr):
+                manifest = found_model(manifest)
         found = list(leaves(read_config(manifest.config, options.overrides)))
     except WorkspaceError as error:
         raise RunError(str(error)) from None
     if not found:
-        return f"{manifest.path} names no config file." if manifest.config is None else f"{manifest.config} is empty."
+        path = manifest.path if manifest.path.exists() else manifest.path.parent
+        return f"{path} names no config file." if manifest.config is None else f"{manifest.config} is empty."
     rows = [(f"--model.{leaf.key}", leaf.type, json.dumps(leaf.value, ensure_ascii=False)) for leaf in found]
     keys, types = (max(len(row[column]) for row in rows) for column in (0, 1))
     return "\n".join(f"{key:<{keys}}  {kind:<{types}}  {value}" for key, kind, value in rows)
@@ -127,31 +171,40 @@ def _edge_settings(options: RunOptions) -> dict[str, Any]:
     return {
         "orphan_timeout": options.orphan_timeout,
         "ping_timeout": _seconds(options, "WEBRTC_CLIENT_PING_TIMEOUT_SECONDS", options.ping_timeout),
+        "max_session_duration": _seconds(options, "MAX_SESSION_DURATION_SECONDS", options.max_session_duration),
         "ice_servers": tuple(servers),
         "relay_only": policy == "relay",
         "min_port": min_port,
         "max_port": max_port,
         "codecs": codecs,
+        "host": options.host,
+        "cors_origins": tuple(_origin(origin) for origin in options.cors_origins),
         "log_level": options.log_level,
     }
 
 
+def _token(options: RunOptions) -> str:
+    source, token = _one("--token", options.token, options.environment, TOKEN_VARIABLE)
+    if not re.fullmatch(r"[!-~]*", token):
+        raise RunError(f"{source.removesuffix(':')}: use letters, digits and punctuation, without spaces")
+    return token
+
+
+def _origin(text: str) -> str:
+    if text != "*" and not re.fullmatch(r"https?://[\w.:\[\]-]+", text):
+        raise RunError(f"--cors-origin {text!r}: write https://HOST, https://HOST:PORT, or * for all")
+    return text.lower()
+
+
 def _worker_settings(options: RunOptions) -> dict[str, Any]:
-    config, profiling = _config_file(options), None
-    if options.profiling_dir is not None:
-        profiling = options.profiling_dir.resolve()
-        try:
-            profiling.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"--profiling-dir {options.profiling_dir}: {error.strerror or error}") from None
-    if options.debug_port is not None and importlib.util.find_spec("debugpy") is None:
-        raise RunError("--debug needs the package debugpy: pip install debugpy")
+    config, profiling = _config_file(options), _profiling_dir(options)
     return {
         "path": str(options.path.resolve()),
         "config": str(config) if config is not None else None,
         "overrides": dict(options.overrides),
+        "rules": {"session_grace": options.session_grace, "check_leaks": options.check_leaks},
         "profiling_dir": str(profiling) if profiling is not None else None,
-        "debug_port": options.debug_port,
+        "debug_port": _debug_port(options),
         "log_level": options.log_level,
     }
 
@@ -162,6 +215,23 @@ def _config_file(options: RunOptions) -> Path | None:
     if not options.config.is_file():
         raise RunError(f"--config {options.config}: there is no such file")
     return options.config.resolve()
+
+
+def _profiling_dir(options: RunOptions) -> Path | None:
+    if options.profiling_dir is None:
+        return None
+    directory = options.profiling_dir.resolve()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"--profiling-dir {options.profiling_dir}: {error.strerror or error}") from None
+    return directory
+
+
+def _debug_port(options: RunOptions) -> int | None:
+    if options.debug_port is not None and importlib.util.find_spec("debugpy") is None:
+        raise RunError("--debug needs the package debugpy: pip install debugpy")
+    return options.debug_port
 
 
 def _one(option: str, value: str, environment: Mapping[str, str], variable: str) -> tuple[str, str]:

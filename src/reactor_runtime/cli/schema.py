@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import sys
 from pathlib import Path
 
-import msgspec
-
+from reactor_runtime.cli.capabilities import read_contract
 from reactor_runtime.contract import openapi
-from reactor_runtime.worker.loader import understand
-from reactor_runtime.workspace import WorkspaceError, read_manifest
+from reactor_runtime.workspace import WorkspaceError
 
 __all__ = ["WorkspaceError", "document", "normal_version"]
 
@@ -30,7 +26,4 @@ def document(path: Path, version: str) -> str:
 
     Imports the author's code; what that prints goes to stderr. Raises `WorkspaceError`.
     """
-    manifest = read_manifest(path)
-    with contextlib.redirect_stdout(sys.stderr):
-        contract = understand(manifest).contract
-    return json.dumps(openapi(msgspec.structs.replace(contract, name=manifest.name), version), indent=2)
+    return json.dumps(openapi(read_contract(path), version), indent=2)

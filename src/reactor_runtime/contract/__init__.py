@@ -5,6 +5,7 @@ Imports nothing of ours and neither numpy nor pydantic: the service process load
 
 from __future__ import annotations
 
+from reactor_runtime.contract.capabilities import capabilities
 from reactor_runtime.contract.model import (
     Argument,
     Command,
@@ -33,6 +34,7 @@ __all__ = [
     "Track",
     "TypeName",
     "TypeSpec",
+    "capabilities",
     "check",
     "json_equal",
     "openapi",

@@ -68,7 +68,9 @@ class Argument(Struct, frozen=True):
 class Command(Struct, frozen=True):
     """Something a client may ask of the model. `setter` names the state field that a generated `set_<field>` writes.
 
-    With `dedupe`, instances that wait together from one client collapse into the newest.
+    With `dedupe`, instances that wait together from one client collapse into the newest. A command with a `schema` has
+    no `arguments`: the model's process judges what is given to it. `schema` maps each argument's name to its JSON
+    Schema, with `"required": true` where it must be given. `reply` names the message that answers its sender.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Command(Struct, frozen=True):
     arguments: tuple[Argument, ...] = ()
     setter: str | None = None
     dedupe: bool = False
+    schema: dict[str, Any] | None = None
+    reply: str | None = None
 
 
 class Message(Struct, frozen=True):
@@ -104,6 +108,10 @@ class Contract(Struct, frozen=True):
     """Whether the model hears of a file that a client announces outside a command."""
     state: dict[str, Any] = field(default_factory=dict)
     """The public state fields and their defaults, as JSON values."""
+    counts_steps: bool = False
+    """Whether the model makes steps that can be counted."""
+    keeps_results: bool = False
+    """Whether what each of them has made is kept on disk."""
 
     def command(self, name: str) -> Command | None:
         """The command called `name`, or None."""

@@ -6,6 +6,7 @@ The `/events/...` paths name commands, they are not HTTP routes: commands travel
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import UNSET
@@ -26,8 +27,9 @@ def openapi(contract: Contract, version: str = "v0.0.0") -> dict[str, Any]:
             **({"file_uploaded": True} if contract.file_uploaded else {}),
         },
     }
+    replies = {message.name: message for message in contract.messages}
     if contract.commands:
-        document["paths"] = {f"/events/{command.name}": {"post": _operation(command)} for command in contract.commands}
+        document["paths"] = {f"/events/{c.name}": {"post": _operation(c, replies)} for c in contract.commands}
     if contract.messages:
         document["webhooks"] = {message.name: {"post": _webhook(message)} for message in contract.messages}
     document["components"] = {"schemas": {_UPLOAD: _upload_schema()}}
@@ -99,16 +101,40 @@ def argument_schema(argument: Argument) -> dict[str, Any]:
     return schema
 
 
-def _operation(command: Command) -> dict[str, Any]:
-    schema = object_schema(command.arguments)
-    # An argument that the command doesn't have is rejected, so the document says so; messages may grow.
-    schema["additionalProperties"] = False
+def _operation(command: Command, replies: Mapping[str, Message]) -> dict[str, Any]:
+    if command.schema is not None:
+        schema = _given_schema(command.schema)
+    else:
+        schema = object_schema(command.arguments)
+        # An argument that the command doesn't have is rejected, so the document says so; messages may grow.
+        schema["additionalProperties"] = False
     return {
         "operationId": command.name,
         "summary": command.description or f"Trigger {command.name}",
         "requestBody": _body(schema),
-        "responses": {"202": {"description": "Accepted"}},
+        "responses": _responses(replies.get(command.reply or "")),
     }
+
+
+def _responses(reply: Message | None) -> dict[str, Any]:
+    if reply is None:
+        return {"202": {"description": "Accepted"}}
+    content = {"application/json": {"schema": object_schema(reply.fields)}}
+    return {"200": {"description": reply.name, "content": content}}
+
+
+def _given_schema(properties: dict[str, Any]) -> dict[str, Any]:
+    """The schema of an object whose members come as JSON Schema, each saying itself whether it must be given."""
+    own = {
+        name: {key: value for key, value in copy.deepcopy(schema).items() if key != "required"}
+        if schema.get("required") is True
+        else copy.deepcopy(schema)
+        for name, schema in properties.items()
+    }
+    schema: dict[str, Any] = {"type": "object", "properties": own}
+    if required := [name for name, member in properties.items() if member.get("required") is True]:
+        schema["required"] = required
+    return schema
 
 
 def _webhook(message: Message) -> dict[str, Any]:

@@ -47,8 +47,13 @@ def validate(command: Command, args: object) -> dict[str, Any]:
     `args` is a decoded JSON value and stays as it was. An int becomes a float where a float is declared, a float
     without a fraction becomes an int where an int is. Pure; any thread.
 
+    The arguments of a command with a `schema` are only checked for what can travel: the model judges them, and null
+    means none.
+
     Raises `Rejection`, and nothing else, whatever `args` is.
     """
+    if command.schema is not None:
+        return _unjudged(args)
     if not isinstance(args, dict):
         raise Rejection(f"expected object, got {json_name(args)}")
     known = {argument.name for argument in command.arguments}
@@ -62,6 +67,20 @@ def validate(command: Command, args: object) -> dict[str, Any]:
         except Rejection as rejection:
             raise Rejection(rejection.reason, argument.name) from None
     return complete
+
+
+def _unjudged(args: object) -> dict[str, Any]:
+    if args is None:
+        return {}
+    if not isinstance(args, dict):
+        raise Rejection(f"expected object, got {json_name(args)}")
+    plain: dict[str, Any] = {}
+    for name, value in args.items():
+        try:
+            plain[_key(name)] = _plain(value, 0)
+        except Rejection as rejection:
+            raise Rejection(rejection.reason, label(name)) from None
+    return plain
 
 
 def check(argument: Argument, value: object) -> Any:

@@ -1,4 +1,4 @@
-"""The public names of the second-generation API, as its documents import them."""
+"""The public names of the second and the third generation's API, as their documents import them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from reactor_runtime.authoring import (
     INPUT_REGISTRY,
     MESSAGE_REGISTRY,
     OUTPUT_REGISTRY,
+    ApplicationError,
     Audio,
     BufferClosed,
     ClientInfo,
+    Command,
+    CommandError,
     Connected,
     Disconnected,
     Event,
@@ -25,13 +28,20 @@ from reactor_runtime.authoring import (
     InputFrame,
     InputState,
     MessageField,
+    Metadata,
     ModelMessage,
     Output,
     OutputBuffer,
+    OutputStream,
+    ReactorApp,
     ReactorCore,
     ReactorModel,
     ReactorPipeline,
     ReadMode,
+    StepCompleted,
+    StepOutcome,
+    Track,
+    TrackPayload,
     UploadedFile,
     Video,
     all_input_tracks,
@@ -40,11 +50,15 @@ from reactor_runtime.authoring import (
     disconnected,
     event,
     file_uploaded,
+    get_logger,
     session_ended,
     session_started,
 )
 from reactor_runtime.profiling import get_profiler
 from reactor_runtime.workspace import ReactorConfig, get_weights_path
+
+MediaInput = Input
+"""`Input`, as the third generation calls it."""
 
 if TYPE_CHECKING:
     from reactor_runtime.testing import PipelineExecutor, StepResult
@@ -54,9 +68,12 @@ __all__ = [
     "INPUT_REGISTRY",
     "MESSAGE_REGISTRY",
     "OUTPUT_REGISTRY",
+    "ApplicationError",
     "Audio",
     "BufferClosed",
     "ClientInfo",
+    "Command",
+    "CommandError",
     "Connected",
     "Disconnected",
     "Event",
@@ -69,17 +86,25 @@ __all__ = [
     "InputField",
     "InputFrame",
     "InputState",
+    "MediaInput",
     "MessageField",
+    "Metadata",
     "ModelMessage",
     "Output",
     "OutputBuffer",
+    "OutputStream",
     "PipelineExecutor",
+    "ReactorApp",
     "ReactorConfig",
     "ReactorCore",
     "ReactorModel",
     "ReactorPipeline",
     "ReadMode",
+    "StepCompleted",
+    "StepOutcome",
     "StepResult",
+    "Track",
+    "TrackPayload",
     "UploadedFile",
     "Video",
     "all_input_tracks",
@@ -88,6 +113,7 @@ __all__ = [
     "disconnected",
     "event",
     "file_uploaded",
+    "get_logger",
     "get_profiler",
     "get_weights_path",
     "session_ended",

@@ -36,17 +36,23 @@ class Status(Message, frozen=True):
 
 
 class Ring(Message, frozen=True):
-    """A ring of slots is open, the worker's for frames or the edge's for pictures; its descriptor travels with this."""
+    """A ring of slots is open, the worker's for its frames or the edge's for the pictures of `track`.
+
+    Its descriptor travels with this. Nothing that is sent behind it names the ring that it replaces: the worker's, or
+    the track's.
+    """
 
     ring: int
     slots: int
     slot_bytes: int
+    track: str = ""
 
 
 class Frame(Message, frozen=True):
     """A frame lies in a slot. It is to be shown at `due_ns`, and the slot comes back with `FrameDone`.
 
-    `applied` are the ids of the commands that this is the first frame to show.
+    `applied` are the ids of the commands that this is the first frame to show. `sent_ns` is when this was sent;
+    `convert_ns` is what the conversion took, and `generate_ns` the step, told with the first of its frames.
     """
 
     ring: int
@@ -61,6 +67,9 @@ class Frame(Message, frozen=True):
     step: int
     fps: float
     applied: tuple[int, ...] = ()
+    sent_ns: int = 0
+    convert_ns: int = 0
+    generate_ns: int = 0
 
 
 class Sound(Message, frozen=True):
@@ -74,19 +83,33 @@ class Sound(Message, frozen=True):
     session: str
 
 
-class CommandDone(Message, frozen=True):
-    """A handler has run. `error` is `Type: text` when it raised."""
-
-    id: int
-    error: str | None = None
-
-
 class ModelSaid(Message, frozen=True):
     """A message from the model for one client, or for all of the session when `client` is None."""
 
     name: str
     data: dict[str, Any]
     client: int | None = None
+
+
+class ModelSent(Message, frozen=True):
+    """A JSON value from the model, which clients get as it is: one of them, or all when `client` is None."""
+
+    payload: Any
+    client: int | None = None
+
+
+class CommandDone(Message, frozen=True):
+    """A handler has run. `error` is `Type: text` when it raised; if `rejected`, it has not run, and `error` says what
+    is wrong with the arguments: with `field`, if it is one of them. With `code`, both are the author's own words. What
+    it has returned for the sender is `reply`.
+    """
+
+    id: int
+    error: str | None = None
+    rejected: bool = False
+    field: str | None = None
+    code: str | None = None
+    reply: ModelSaid | ModelSent | None = None
 
 
 class StateChanged(Message, frozen=True):
@@ -96,16 +119,21 @@ class StateChanged(Message, frozen=True):
 
 
 class Fault(Message, frozen=True):
-    """Something went wrong in the author's code. After a fatal one the worker exits."""
+    """Something went wrong in the author's code. After a fatal one the worker exits. `client` is the only one to be
+    told, if it concerns nobody else.
+    """
 
     code: str
     message: str
     exception: str | None = None
     fatal: bool = False
+    client: int | None = None
 
 
 class Flushed(Message, frozen=True):
-    """Frames of all tracks that are not shown yet are obsolete."""
+    """Frames of all tracks that are not shown yet are obsolete. Without `hold` the picture goes black."""
+
+    hold: bool = False
 
 
 class PictureDone(Message, frozen=True):
@@ -121,13 +149,57 @@ class SessionClosed(Message, frozen=True):
     session: str
 
 
+class SessionOver(Message, frozen=True):
+    """The model has ended the session by itself; the edge is to end it for everybody, and says `SessionEnd`. `cause` is
+    the kind of reason.
+    """
+
+    session: str
+    reason: str
+    cause: str = "stopped"
+
+
+class StepDone(Message, frozen=True):
+    """A step that counts is over: the `step`-th of its session, from 1. `error` is what its author says went wrong, and
+    `elapsed` how many seconds the computation took. If `saved`, a `StepSaved` follows.
+    """
+
+    session: str
+    step: int
+    elapsed: float
+    error: str | None = None
+    saved: bool = False
+
+
+class StepSaved(Message, frozen=True):
+    """What a step has made is in `folder`, complete: `files` as `result.json` has them, and that itself.
+
+    `own_id` is what its clients call the session. From here on the folder is the edge's to delete.
+    """
+
+    session: str
+    own_id: str
+    step: int
+    folder: str
+    files: list[dict[str, Any]]
+    usage: list[dict[str, Any]]
+    generate_s: float
+
+
 # From the edge ------------------------------------------------------------------------------------------------------
 
 
 class SessionStart(Message, frozen=True):
-    """A session begins: fresh state."""
+    """A session begins: fresh state, on which `commands` run before any client's.
+
+    With `steps` the model makes so many whether anybody is there or not, and then ends the session. `own_id` is what
+    its clients call the session.
+    """
 
     session: str
+    commands: tuple[CommandCall, ...] = ()
+    steps: int | None = None
+    own_id: str = ""
 
 
 class SessionEnd(Message, frozen=True):
@@ -167,6 +239,12 @@ class File(Message, frozen=True):
     name: str
     mime_type: str
     size: int
+
+
+class FileGone(Message, frozen=True):
+    """A client has taken a file back: nothing that comes after this refers to it."""
+
+    upload_id: str
 
 
 class FileAnnounced(Message, frozen=True):
@@ -222,8 +300,9 @@ class FrameDone(Message, frozen=True):
 
 
 _Media = Ring | Frame | Sound | Flushed | PictureDone
-FromWorker = Status | _Media | CommandDone | ModelSaid | StateChanged | Fault | SessionClosed
-_Commands = CommandCall | File | FileAnnounced
+_Said = CommandDone | ModelSaid | ModelSent | StateChanged | Fault | StepDone | StepSaved
+FromWorker = Status | _Media | _Said | SessionClosed | SessionOver
+_Commands = CommandCall | File | FileGone | FileAnnounced
 _Published = Ring | Picture | Heard
 FromEdge = SessionStart | SessionEnd | ClientJoined | ClientLeft | Demand | _Commands | FrameDone | _Published
 LinkMessage = FromWorker | FromEdge

@@ -18,6 +18,7 @@ import msgspec
 
 from reactor_runtime.link import Frame, I420Layout
 from reactor_runtime.media.encoder import RTP_CLOCK, Codec, EncodedPacket, Encoder, full_bitrate
+from reactor_runtime.media.timing import StreamTimes
 
 log = logging.getLogger("reactor.media")
 
@@ -63,6 +64,7 @@ class _Queued:
     frame: Frame
     pixels: memoryview
     release: Release
+    arrived_ns: int
 
 
 @dataclass(slots=True)
@@ -71,6 +73,7 @@ class _Subscription:
     sink: PacketSink
     bitrate: int | None = None
     broken: bool = False
+    started: bool = False
 
 
 @dataclass(slots=True)
@@ -130,6 +133,7 @@ class VideoStream:
         self._closing = False
         self._logged_at = float("-inf")
         self._stats = StreamStats()
+        self.times = StreamTimes()
         self._thread = threading.Thread(target=self._run, name=f"stream-{track}", daemon=True)
         self._thread.start()
 
@@ -137,12 +141,14 @@ class VideoStream:
         """Queue a frame whose I420 planes lie in `pixels` until `release(frame, shown)`, which is called once, on
         whichever thread is done with it. The ring bounds the queue.
         """
+        now = self._clock()
+        self.times.arrived(now, frame.sent_ns, frame.generate_ns, frame.convert_ns)
         if self._delay_ns:
             frame = msgspec.structs.replace(frame, due_ns=frame.due_ns + self._delay_ns)
         with self._cond:
             taken = not self._closing
             if taken:
-                self._queue.append(_Queued(frame, pixels, release))
+                self._queue.append(_Queued(frame, pixels, release, now))
                 self._cond.notify()
         if not taken:
             release(frame, False)
@@ -185,11 +191,12 @@ class VideoStream:
                 if (subscription := group.subscriptions.get(key)) is not None:
                     subscription.bitrate = bitrate
 
-    def flush(self) -> None:
-        """Drop what is queued; the picture goes black until the next frame."""
+    def flush(self, hold: bool = False) -> None:
+        """Drop what is queued; until the next frame the picture is black, or with `hold` the last one."""
         with self._cond:
             dropped = self._drain()
-            self._blank = self._picture is not None
+            if not hold:
+                self._blank = self._picture is not None
             self._cond.notify()
         self._give_back(dropped)
 
@@ -201,6 +208,7 @@ class VideoStream:
             self._picture, self._blank = None, False
             self._carried = ()
             self._stats = StreamStats()
+            self.times.pause()
             for group in self._groups.values():
                 self._doom(group)
                 group.want(self._now(), repeat=True)
@@ -230,6 +238,7 @@ class VideoStream:
         for queued in dropped:
             self._carried += queued.frame.applied
         self._stats.dropped += len(dropped)
+        self.times.dropped += len(dropped)
         return dropped
 
     def _doom(self, group: _Group) -> None:
@@ -284,6 +293,7 @@ class VideoStream:
                 superseded = self._queue.popleft()
                 self._carried += superseded.frame.applied
                 self._stats.dropped += 1
+                self.times.dropped += 1
                 late.append(superseded)
             if self._queue and self._queue[0].frame.due_ns <= now:
                 return self._queue.popleft()
@@ -306,6 +316,7 @@ class VideoStream:
 
     def _show(self, job: _Queued, epoch: int) -> None:
         frame = job.frame
+        self.times.took("playout", self._clock() - job.arrived_ns)
         shown = False
         try:
             picture = self._load(frame, job.pixels)
@@ -326,6 +337,7 @@ class VideoStream:
             except Exception:
                 self._complain("a frame's commands could not be told")
         self._send(picture, frame.seq, frame.due_ns, epoch)
+        self.times.took("total", self._clock() - frame.emitted_ns)
 
     def _repeat(self) -> None:
         with self._cond:
@@ -365,7 +377,11 @@ class VideoStream:
         # RTP time must advance even where a repeated picture meets the frame after it.
         self._rtp = max(due_ns * RTP_CLOCK // 1_000_000_000, self._rtp + 1)
         for codec, group, subscriptions, keyframe in groups:
-            for packet in self._encode(codec, group, subscriptions, picture, seq, epoch, keyframe=keyframe):
+            began = self._clock()
+            packets = self._encode(codec, group, subscriptions, picture, seq, epoch, keyframe=keyframe)
+            encoded = self._clock()
+            self.times.took("encode", encoded - began)
+            for packet in packets:
                 with self._cond:
                     if packet.keyframe:
                         group.keyframe_at = now
@@ -373,6 +389,7 @@ class VideoStream:
                     self._stats.keyframes += packet.keyframe
                 for subscription in subscriptions:
                     self._push(subscription, packet)
+            self.times.took("send", self._clock() - encoded)
 
     def _encode(
         self,
@@ -451,6 +468,9 @@ class VideoStream:
         return False
 
     def _push(self, subscription: _Subscription, packet: EncodedPacket) -> None:
+        subscription.started = subscription.started or packet.keyframe
+        if not subscription.started:
+            return  # Nothing before a keyframe can be decoded.
         try:
             subscription.sink.push(packet)
         except Exception:

@@ -76,8 +76,14 @@ export async function joinSession(signal) {
 }
 
 /** Makes a slot for a file; returns its id. */
-export const announceUpload = async (name, size, type, signal) =>
+export const reserveUpload = async (name, size, type, signal) =>
   (await call("POST", "/sessions/local/uploads", { body: { name, size, mime_type: type }, signal })).body.presigned_id;
+
+/** Takes a slot or a file back. Once it is gone anyway, nothing happens. */
+export const discardUpload = (id) => fetch(uploadPath(id), { method: "DELETE", keepalive: true }).catch(() => {});
+
+/** Where the bytes of a slot go. */
+export const uploadPath = (id) => `/uploads/${encodeURIComponent(id)}`;
 
 export const stopSession = () => call("POST", "/stop_session", { body: {} });
 

@@ -144,7 +144,8 @@ export class Connection extends EventTarget {
       return;
     }
     const { scope, data } = envelope ?? {};
-    if (data?.type) this.#emit("message", { scope, type: data.type, data: data.data ?? {} });
+    if (scope === "application") this.#emit("message", { scope, ...readPayload(data) });
+    else if (data?.type) this.#emit("message", { scope, type: data.type, data: data.data ?? {} });
   }
 
   #emit(type, detail) {
@@ -183,4 +184,11 @@ export class Connection extends EventTarget {
     this.peer?.close();
     this.#emit("closed");
   }
+}
+
+/** What a model says is `{type, data}`, unless it makes up its own messages: those may be any JSON value. */
+function readPayload(payload) {
+  const { type, data, ...rest } = Object(payload);
+  if (typeof type === "string" && !Object.keys(rest).length) return { type, data: data ?? {} };
+  return { type: typeof type === "string" ? type : "message", data: payload };
 }

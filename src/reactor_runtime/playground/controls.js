@@ -100,7 +100,7 @@ export class Controls {
       (value) => this.#dispatch(card, { [argument.name]: value }),
       () => this.#backlog() > BACKLOG_LIMIT,
     );
-    const field = createField(described, { command: command.name, live: true, onChange: (value) => throttle.push(value) });
+    const field = createField(described, { command: command.name, live: true, onChange: (value) => throttle.push(value), underWay: () => !card.settled });
     const element = h("section", { class: "card", "data-card": command.name, "aria-label": command.label }, field.element);
     const card = this.#register(command, element, [field]);
     return element;
@@ -108,7 +108,7 @@ export class Controls {
 
   /** A form with a button. */
   #actionCard(command) {
-    const fields = command.arguments.map((argument) => createField(argument, { command: command.name }));
+    const fields = command.arguments.map((argument) => createField(argument, { command: command.name, underWay: () => !card.settled }));
     const button = h("button", { class: "button", type: "submit", "data-command": command.name, "aria-label": `Run ${command.label}` }, "Run");
     const problem = h("p", { class: "field-error", role: "alert", hidden: true });
     const mark = h("span", { class: "field-mark", "data-status": "none", "aria-hidden": "true" });
@@ -187,6 +187,7 @@ export class Controls {
     mark.dataset.status = record.status;
     if (record.status === "rejected" || record.status === "failed") this.#complain(card, record.field, record.reason);
     else this.#complain(card, null, "");
+    if (record.status === "applied") for (const field of card.fields) field.release();
   }
 
   #complain(card, field, text) {
@@ -220,6 +221,7 @@ export class Controls {
     if (field.busy || unacknowledged) card.timer = setTimeout(() => this.#follow(card), 250);
     else if (!same(field.read().value, value)) {
       field.write(value);
+      field.release();
       field.fail("");
       field.mark.dataset.status = "none";
     }

@@ -9,8 +9,10 @@ export class Field {
   kind = "text";
   resettable = true;
 
-  constructor(argument, { command, onChange = () => {}, live = false }) {
+  /** `underWay()` tells whether a command with this argument was sent whose outcome is not known. */
+  constructor(argument, { command, onChange = () => {}, underWay = () => false, live = false }) {
     this.argument = argument;
+    this.underWay = underWay;
     this.live = live;
     this.onChange = onChange;
     this.id = `field-${(serial += 1)}`;
@@ -107,6 +109,8 @@ export class Field {
   async ready() {}
 
   forget() {}
+
+  release() {}
 
   fail(text) {
     this.error.textContent = text;

@@ -1,6 +1,7 @@
 /** Files that go to no control: dropped on the picture, or, for a model that hears of files, sent with a button. */
 
 import { h, humanise, icon, setText } from "./dom.js";
+import { discardUpload } from "./api.js";
 import { acceptDrops, guardPage, humaneSize, sendFile } from "./uploads.js";
 
 /** Events: `told` {code, title, detail, tone, lasting}, for a banner; `sent` {name}. */
@@ -50,8 +51,10 @@ export class Letterbox extends EventTarget {
     progress(0);
     try {
       const reference = await sendFile(file, { signal, onProgress: progress });
-      if (signal.aborted) return;
-      if (!announce(reference)) throw new Error("There is no connection.");
+      if (!announce(reference)) {
+        discardUpload(reference.upload_id);
+        throw new Error("There is no connection.");
+      }
       tell("sent", `${file.name} was sent`, humaneSize(file.size), "good");
       this.dispatchEvent(new CustomEvent("sent", { detail: { name: file.name } }));
     } catch (error) {

@@ -135,6 +135,7 @@ const WARNINGS = {
   invalid_message: "The server did not understand a message",
   message_too_large: "A message was too large",
   unknown_upload: "A file did not reach the model",
+  file_failed: "A file did not reach the model",
   no_session: "The session ended before this page joined it",
 };
 

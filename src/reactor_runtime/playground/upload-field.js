@@ -1,6 +1,7 @@
 /** The input for a file: chosen or dropped, sent at once, and shown with its name, its size and, of an image, a thumbnail. */
 
 import { h, icon, setText } from "./dom.js";
+import { discardUpload } from "./api.js";
 import { Field } from "./field.js";
 import { acceptDrops, humaneSize, sendFile } from "./uploads.js";
 
@@ -12,6 +13,7 @@ export class UploadField extends Field {
   #usable = false; // whether the reference is one of this session
   #problem = "";
   #sending = null; // {abort, done} while bytes are going
+  #brought = new Set(); // the ids of what this field has sent to this session
 
   makeControl() {
     const { argument } = this;
@@ -59,9 +61,10 @@ export class UploadField extends Field {
     this.#problem = "";
     try {
       const reference = await sendFile(file, { signal, onProgress: (part) => this.#progress(part) });
-      signal.throwIfAborted();
+      this.#brought.add(reference.upload_id);
       this.#reference = reference;
       this.#usable = true;
+      if (!this.live) this.release();
     } catch (error) {
       if (signal.aborted) return false;
       this.#problem = error.message;
@@ -100,6 +103,7 @@ export class UploadField extends Field {
     if (this.#sending) this.#cancel();
     this.write(null);
     this.changed();
+    if (!this.live) this.release();
   }
 
   async ready() {
@@ -109,6 +113,17 @@ export class UploadField extends Field {
 
   forget() {
     this.#usable = false;
+    this.#brought.clear();
+  }
+
+  /** No other file that this field has sent is named any more, by the model's state or by a command that is under way. */
+  release() {
+    if (this.underWay()) return;
+    for (const id of this.#brought) {
+      if (id === this.#reference?.upload_id) continue;
+      this.#brought.delete(id);
+      discardUpload(id);
+    }
   }
 
   get busy() {

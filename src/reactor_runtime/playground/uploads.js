@@ -1,18 +1,24 @@
 /** Files to the service: a slot first, then the bytes. And files out of what is dragged over the page. */
 
-import { announceUpload, HttpError } from "./api.js";
+import { discardUpload, HttpError, reserveUpload, uploadPath } from "./api.js";
 
 /**
  * Sends a file; resolves to the reference that commands take. `onProgress` gets the part that has gone, 0 to 1.
- * Rejects with an `Error` that can be shown as it is, or with an `AbortError`.
+ * Rejects with an `Error` that can be shown as it is, or with an `AbortError`; then nothing of it stays at the service.
  */
 export async function sendFile(file, { signal, onProgress }) {
   if (!file.size) throw new Error("This file is empty.");
   const type = file.type || "application/octet-stream";
-  const id = await announceUpload(file.name, file.size, type, signal).catch((error) => {
+  const id = await reserveUpload(file.name, file.size, type, signal).catch((error) => {
     throw error instanceof HttpError || error.name === "AbortError" ? error : new Error("The server cannot be reached.");
   });
-  await put(`/uploads/${encodeURIComponent(id)}`, file, type, signal, onProgress);
+  try {
+    await put(uploadPath(id), file, type, signal, onProgress);
+    signal.throwIfAborted();
+  } catch (error) {
+    discardUpload(id);
+    throw error;
+  }
   return { upload_id: id, name: file.name, mime_type: type, size: file.size };
 }
 

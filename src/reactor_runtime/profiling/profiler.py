@@ -75,8 +75,9 @@ class Section:
         if self._recording is not None:
             # Set, not reset: an async generator may be closed in another context than it was entered in.
             _path.set(self._parent)
-            took = self._took if self._span is None else self._span
-            self._recording.add(self._full, self._key, self._parent, "section", self._boundaries, took)
+            self._recording.add(
+                self._full, self._key, self._parent, "section", self._boundaries, self._took, self._began, self._span
+            )
 
     @property
     def _full(self) -> str:
@@ -110,10 +111,10 @@ class Timer:
         """Record; returns the milliseconds. May be started again. Raises `RuntimeError` unless it runs."""
         if self._started is None:
             raise RuntimeError(f"timer {self._key!r} does not run: start it before it is stopped")
-        self._took = perf_counter() - self._started
-        self._started = None
+        started, self._started = self._started, None
+        self._took = perf_counter() - started
         if (recording := self._profiler._recording) is not None:
-            recording.add(self._key, self._key, None, "timer", self._boundaries, self._took)
+            recording.add(self._key, self._key, None, "timer", self._boundaries, self._took, started)
         return self.elapsed_ms
 
     def cancel(self) -> None:

@@ -16,8 +16,24 @@ log = logging.getLogger("reactor.model")
 
 MAX_PATHS = 1000
 """Different paths; what comes beyond is not recorded, for a key that is made up as the model runs has no end."""
+TIMERS = "timers"
+"""The lane of all timers."""
 MAX_PENDING = 512
 """CUDA sections that are not read yet. Beyond it the oldest is waited for, which by then has long been over."""
+
+
+MAX_SPANS = 4000
+"""The newest sections and timers that the timeline shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A bar of the timeline: host time, in seconds since the recording began. `lane` is the thread's name."""
+
+    path: str
+    lane: str
+    start: float
+    took: float
 
 
 @dataclass(slots=True)
@@ -46,7 +62,9 @@ class Recording:
     directory: Path
     facts: dict[str, Any]
     began: float = field(default_factory=time.time)
+    zero: float = field(default_factory=time.perf_counter)
     paths: dict[str, Samples] = field(default_factory=dict)
+    spans: deque[Span] = field(default_factory=lambda: deque(maxlen=MAX_SPANS))
     _pending: deque[tuple[Samples, DeviceSpan]] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _full: bool = False
@@ -58,9 +76,14 @@ class Recording:
         parent: str | None,
         kind: Literal["section", "timer"],
         boundaries: tuple[float, ...],
-        took: float | DeviceSpan,
+        took: float,
+        started: float,
+        device: DeviceSpan | None = None,
     ) -> None:
-        """Note one duration: in seconds, or a span that is read when the device has done it."""
+        """Note one duration in seconds, from `started` of `perf_counter` on; with `device` it is only the bar's, and
+        the figure is the device's, read when that has done it.
+        """
+        lane = TIMERS if kind == "timer" else threading.current_thread().name
         with self._lock:
             samples = self.paths.get(path)
             if samples is None:
@@ -70,8 +93,9 @@ class Recording:
                         log.warning("the profile has %d paths already; %r and others are left out", MAX_PATHS, path)
                     return
                 samples = self.paths[path] = Samples(key, parent, kind, boundaries)
-            if isinstance(took, DeviceSpan):
-                self._pending.append((samples, took))
+            self.spans.append(Span(path, lane, started - self.zero, took))
+            if device is not None:
+                self._pending.append((samples, device))
                 self._drain(MAX_PENDING)
             else:
                 samples.add(took)

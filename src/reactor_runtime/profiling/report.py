@@ -1,4 +1,4 @@
-"""The report: four files for people, spreadsheets and scripts."""
+"""The report: five files for people, spreadsheets and scripts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import time
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
+from reactor_runtime.profiling.page import page
 from reactor_runtime.profiling.recording import Recording
-from reactor_runtime.profiling.samples import Samples
-
-_PERCENTILES = (50, 90, 95, 99)
+from reactor_runtime.profiling.samples import PERCENTILES, Samples
 
 
 def write(recording: Recording) -> None:
-    """Write `profiling_<ms>.json` and, with the same beginning, `_summary.md`, `_sections.csv` and `_meta.json`.
+    """Write `profiling_<ms>.json` and, with the same beginning, `_summary.md`, `_sections.csv`, `_meta.json`
+    and `_timeline.html`.
 
     Writes nothing when nothing was recorded. Raises `OSError`.
     """
@@ -50,16 +50,18 @@ def write(recording: Recording) -> None:
     stem.with_suffix(".json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     stem.with_name(f"{stem.name}_meta.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
     stem.with_name(f"{stem.name}_summary.md").write_text(_summary(paths, began), encoding="utf-8")
+    timeline = page(paths, list(recording.spans), meta)
+    stem.with_name(f"{stem.name}_timeline.html").write_text(timeline, encoding="utf-8")
     with stem.with_name(f"{stem.name}_sections.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        percentiles = [f"p{percent}_ms" for percent in _PERCENTILES]
+        percentiles = [f"p{percent}_ms" for percent in PERCENTILES]
         rows.writerow(["path", "kind", "count", "total_ms", "mean_ms", "min_ms", *percentiles, "max_ms"])
         rows.writerows([path, samples.kind, samples.count, *_figures(samples)] for path, samples in paths.items())
 
 
 def _figures(samples: Samples) -> list[str]:
     values = [samples.total, samples.total / samples.count, samples.least]
-    values += [samples.percentile(percent) for percent in _PERCENTILES]
+    values += [samples.percentile(percent) for percent in PERCENTILES]
     return [f"{value * 1000:.3f}" for value in (*values, samples.most)]
 
 
@@ -70,7 +72,7 @@ def _summary(paths: dict[str, Samples], began: str) -> str:
         "Milliseconds. Percentiles are of the newest samples, all else is of all.",
         "",
     ]
-    heads = ["section", "count", "total", "mean", "min", *(f"p{percent}" for percent in _PERCENTILES), "max"]
+    heads = ["section", "count", "total", "mean", "min", *(f"p{percent}" for percent in PERCENTILES), "max"]
     lines += [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
     for path, samples in paths.items():
         shown = path.replace("|", "\\|") + (" (timer)" if samples.kind == "timer" else "")

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 MAX_SAMPLES = 10_000
 """Of each path the newest so many are kept one by one; count, total, least and most are of all."""
+PERCENTILES = (50, 90, 95, 99)
+"""Those of a report."""
 
 
 class Samples:

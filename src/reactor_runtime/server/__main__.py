@@ -14,13 +14,14 @@ from typing import Any
 
 import uvicorn
 
-from reactor_runtime.ipc import Control, ControlMessage
-from reactor_runtime.ipc.control import BEAT_S
+from reactor_runtime.ipc import BEAT_S, Control, ControlMessage
 from reactor_runtime.logs import configure
 from reactor_runtime.server.app import create_app
 from reactor_runtime.server.connections import Answerer, Connections
-from reactor_runtime.server.settings import EdgeSettings
-from reactor_runtime.session import LIVE, SessionEngine
+from reactor_runtime.server.metrics import Metrics, metric_routes
+from reactor_runtime.server.security import Access
+from reactor_runtime.server.settings import TOKEN_VARIABLE, EdgeSettings
+from reactor_runtime.session import LIVE, Journal, SessionEngine
 
 log = logging.getLogger("reactor.server")
 
@@ -40,10 +41,19 @@ class Edge:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._transport: Answerer | None = None
-        self.connections = Connections(self._webrtc)
-        self.engine = SessionEngine(settings.orphan_timeout, self._session_over, settings.ping_timeout)
+        self.connections = Connections(self._webrtc, self._negotiated)
+        self.engine = SessionEngine(
+            settings.orphan_timeout,
+            self._session_over,
+            settings.ping_timeout,
+            settings.max_session_duration,
+            Journal(settings.journal_start),
+        )
         self._background: set[asyncio.Task[Any]] = set()
-        app = create_app(self.engine, self.connections, settings)
+        access = Access(os.environ.get(TOKEN_VARIABLE, ""), settings.cors_origins, settings.loopback, settings.host)
+        self._metrics = Metrics(self.engine)
+        app = create_app(self.engine, self.connections, settings, access)
+        app.include_router(metric_routes(self._metrics))
         self._server = _Server(
             uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", ws="none", http="h11")
         )
@@ -109,6 +119,12 @@ class Edge:
             self._server.should_exit = self._server.force_exit = True
 
         self._spawn(run())
+
+    def _negotiated(self, connection: int, seconds: float, answer: str | None) -> None:
+        self._metrics.negotiated(seconds, answered=answer is not None)
+        if answer is not None:
+            facts = {"conn_id": connection, "answer": {"type": "answer", "sdp": answer}}
+            self.engine.journal.record("connection_answered", self.engine.state, detail=facts)
 
     def _session_over(self) -> None:
         self._spawn(self.connections.clear())

@@ -13,8 +13,6 @@ from typing import Any, Protocol
 from reactor_runtime.contract import Track
 from reactor_runtime.transport import Offer, OfferRefused, TrackPlan
 
-FLAT = 1001
-"""The connection id of the routes that have none."""
 MIN_ID, MAX_ID = 1001, 9999
 MINTED = range(5000, 10_000)
 MAX_CONNECTIONS = 128
@@ -51,11 +49,17 @@ class _Connection:
 class Connections:
     """All connections of the running session. Belongs to the event loop's thread.
 
-    `transport()` gives the transport, made at the first offer.
+    `transport()` gives the transport, made at the first offer. `negotiated(connection, seconds, answer)` is told of
+    each offer that was answered, or could not be: then the answer is None.
     """
 
-    def __init__(self, transport: Callable[[], Answerer]) -> None:
+    def __init__(
+        self,
+        transport: Callable[[], Answerer],
+        negotiated: Callable[[int, float, str | None], None] = lambda *_: None,
+    ) -> None:
         self._transport = transport
+        self._negotiated = negotiated
         self._connections: dict[int, _Connection] = {}
 
     def mint(self) -> int:
@@ -68,6 +72,7 @@ class Connections:
         return free[0]
 
     def known(self, connection: int) -> bool:
+        """Whether there is such a connection in this session."""
         return connection in self._connections
 
     async def offer(self, connection: int, offer: Offer, tracks: tuple[Track, ...]) -> None:
@@ -113,8 +118,11 @@ class Connections:
             await self._drop(known)
 
     def _admit(self) -> None:
-        """Make sure that there is room for one more."""
+        """Make sure that there is room for one more; those who have not offered yet give way, the oldest first."""
         self._prune()
+        silent = [connection for connection, known in self._connections.items() if known.task is None]
+        if silent and len(self._connections) >= MAX_CONNECTIONS:
+            del self._connections[silent[0]]
         if len(self._connections) >= MAX_CONNECTIONS:
             raise TooMany("connection limit reached")
 
@@ -128,7 +136,13 @@ class Connections:
     async def _answer(
         self, known: _Connection, transport: Answerer, connection: int, offer: Offer, plan: TrackPlan
     ) -> str:
-        peer, sdp = await transport.answer(connection, offer, plan)
+        began = time.monotonic()
+        try:
+            peer, sdp = await transport.answer(connection, offer, plan)
+        except Exception:
+            self._negotiated(connection, time.monotonic() - began, None)
+            raise
+        self._negotiated(connection, time.monotonic() - began, sdp)
         known.peer = peer
         early, known.early = known.early, []
         for item in early:

@@ -27,7 +27,7 @@ class _TooLong(Exception):
 
 
 class BodyLimit:
-    """Answers 413 to a body above `MAX_BODY` bytes, whether it is announced or streamed; but for the bytes of an
+    """Answers 413 to a body above `MAX_BODY` bytes, whether it says so or is streamed; but for the bytes of an
     upload, which go to disk, and which the session bounds.
     """
 
@@ -38,8 +38,8 @@ class BodyLimit:
         if scope["type"] != "http" or (scope["method"] == "PUT" and _UPLOAD.fullmatch(scope["path"])):
             return await self._app(scope, receive, send)
         refusal = JSONResponse({"detail": f"a request body of at most {MAX_BODY} bytes is taken"}, 413)
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > MAX_BODY:
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > MAX_BODY:
             return await refusal(scope, receive, send)
         taken = 0
 
@@ -58,20 +58,26 @@ class BodyLimit:
 
 
 class PageHeaders:
-    """The playground's files are never stale, for its modules belong together, and load nothing from elsewhere."""
+    """The playground's files are never stale, for its modules belong together, and load nothing from elsewhere. No
+    answer is taken for anything but what it says it is.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not (scope["path"] == "/" or scope["path"].startswith("/playground/")):
+        if scope["type"] != "http":
             return await self._app(scope, receive, send)
+        page = scope["path"] == "/" or scope["path"].startswith("/playground/")
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["Cache-Control"] = "no-cache"
-                headers["Content-Security-Policy"] = PAGE_POLICY
+                headers["X-Content-Type-Options"] = "nosniff"
+                if page:
+                    headers["Cache-Control"] = "no-cache"
+                    headers["Content-Security-Policy"] = PAGE_POLICY
+                    headers["Referrer-Policy"] = "no-referrer"
             await send(message)
 
         return await self._app(scope, receive, with_headers)

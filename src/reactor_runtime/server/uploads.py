@@ -1,4 +1,6 @@
-"""The routes that files come in by: `POST …/uploads` makes a slot, `PUT /uploads/{id}` fills it."""
+"""The routes that files come in by: `POST …/uploads` reserves a slot, `PUT /uploads/{id}` fills it, and `DELETE` takes
+it back.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,11 @@ from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
-from reactor_runtime.session import SessionEngine, UploadRefused
+from reactor_runtime.server.guard import check_session_id
+from reactor_runtime.session import SessionEngine, State, UploadRefused
 
 
-class Announcement(BaseModel):
+class Reservation(BaseModel):
     """A file that is to come; `size` is in bytes, and exact."""
 
     name: str
@@ -19,21 +22,22 @@ class Announcement(BaseModel):
     mime_type: str
 
 
-def upload_routes(engine: SessionEngine, session_id: str) -> APIRouter:
+def upload_routes(engine: SessionEngine) -> APIRouter:
     """The routes of one edge. They need a model that takes files, but no running session."""
     routes = APIRouter()
 
     @routes.post("/sessions/{session}/uploads", status_code=201)
-    async def announce(session: str, body: Announcement, request: Request) -> dict[str, Any]:
-        """Make a slot; the answer says where its bytes go."""
-        if session != session_id:
-            raise HTTPException(404, "Session not found")
+    async def reserve(session: str, body: Reservation, request: Request) -> dict[str, Any]:
+        """Make a slot; the answer says where the bytes of the file go."""
+        check_session_id(engine, session)
+        if engine.contract is None and engine.state is State.TERMINATED:
+            raise HTTPException(503, f"the model could not be loaded: {engine.detail}")
         if engine.contract is None:
             raise HTTPException(503, "the model is still loading", {"Retry-After": "1"})
         if not engine.contract.accepts_uploads:
             raise HTTPException(409, "this model takes no files")
         try:
-            upload = engine.uploads.open(body.name, body.size, body.mime_type)
+            upload = engine.uploads.reserve(body.name, body.size, body.mime_type)
         except UploadRefused as refused:
             raise HTTPException(refused.status, str(refused)) from None
         # By the name that the client reaches us under, whatever stands between.
@@ -43,12 +47,20 @@ def upload_routes(engine: SessionEngine, session_id: str) -> APIRouter:
     @routes.put("/uploads/{upload}")
     async def fill(upload: str, request: Request) -> None:
         """Take the bytes of a slot, as they are."""
-        announced = request.headers.get("content-length")
+        length = request.headers.get("content-length")
         try:
-            await engine.uploads.take(upload, request.stream(), int(announced) if announced is not None else None)
+            await engine.uploads.take(upload, request.stream(), int(length) if length is not None else None)
         except UploadRefused as refused:
             raise HTTPException(refused.status, str(refused)) from None
         except ClientDisconnect:
             raise HTTPException(400, "the connection ended before the file did") from None
+
+    @routes.delete("/uploads/{upload}", status_code=204)
+    async def discard(upload: str) -> None:
+        """Take a file back, or a slot: commands can name it no more."""
+        try:
+            engine.uploads.discard(upload)
+        except UploadRefused as refused:
+            raise HTTPException(refused.status, str(refused)) from None
 
     return routes

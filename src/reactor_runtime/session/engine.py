@@ -8,11 +8,10 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from reactor_runtime.contract import Contract, openapi
+from reactor_runtime.contract import Contract
 from reactor_runtime.link import (
     ClientJoined,
     ClientLeft,
@@ -22,63 +21,55 @@ from reactor_runtime.link import (
     FromEdge,
     LinkMessage,
     ModelSaid,
+    ModelSent,
     SessionClosed,
     SessionEnd,
+    SessionOver,
     SessionStart,
     StateChanged,
     Status,
+    StepDone,
+    StepSaved,
 )
 from reactor_runtime.media.encoder import Codec
-from reactor_runtime.session.commands import CommandDesk
+from reactor_runtime.media.stream import VideoStream
+from reactor_runtime.session.audience import Attendance, Audience
+from reactor_runtime.session.chores import Chores
+from reactor_runtime.session.commands import CommandDesk, told
 from reactor_runtime.session.incoming import IncomingTracks
-from reactor_runtime.session.machine import LIVE, Event, SessionError, State, after
+from reactor_runtime.session.journal import Journal
+from reactor_runtime.session.machine import FACTS, LIVE, Event, SessionError, State, after
+from reactor_runtime.session.requests import Requests
+from reactor_runtime.session.starting import STREAM, SYSTEM, Order, judged
 from reactor_runtime.session.statistics import Statistics
+from reactor_runtime.session.step_desk import StepDesk
+from reactor_runtime.session.track_desk import TrackDesk
 from reactor_runtime.session.tracks import OutgoingTracks
 from reactor_runtime.session.uploads import UploadStore
 from reactor_runtime.session.worker_port import WorkerPort
 from reactor_runtime.transport import Viewer
-from reactor_runtime.wire import (
-    Call,
-    FileUploaded,
-    Ping,
-    RequestSchema,
-    Subscribe,
-    WireError,
-    application,
-    decode,
-    problem,
-    runtime,
-)
+from reactor_runtime.wire import ClientMessage, Notice, problem
 
 log = logging.getLogger("reactor.session")
 
 MAX_VIEWERS = 64
 GOING_DOWN = "the server is shutting down"
+MODERATION = {"action": "terminate", "message": "Session terminated due to policy violation."}
 UNEXPLAINED = ("model_killed", "the model's process died")
 EXPLAIN_S = 0.3
 """How long the supervisor has to say why a worker is gone, before the viewers are told without a reason."""
-PING_TIMEOUT_S, PING_CHECK_S = 20.0, 2.0
+PING_TIMEOUT_S = 20.0
 """A client that has pinged once and then says nothing for so long is gone, unless the engine is told another time. One
 that never pings is not expected to: libwebrtc notices when its path dies."""
-
-
-@dataclass(slots=True)
-class _Attendance:
-    """A viewer who is here."""
-
-    viewer: Viewer
-    joined_at: float
-    heard_at: float
-    pings: bool = False
-    topics: frozenset[str] = frozenset()
 
 
 class SessionEngine:
     """The state of the service. Belongs to the event loop's thread.
 
-    `orphan_timeout` is in seconds; at most that long a session lives without a viewer, and viewers stay attached to a
-    model that died. Zero or less means for ever. `on_end` is called when a session is over and its viewers are being
-    closed. Must be made on a running loop.
+    Times are in seconds, and zero or less means for ever: at most `orphan_timeout` long a session lives without a
+    viewer, and viewers stay attached to a model that died; `longest` is how long a session may last from its first
+    viewer on. `on_end` is called when a session is over and its viewers are being closed. Must be made on a running
+    loop.
     """
 
     def __init__(
@@ -86,32 +77,42 @@ class SessionEngine:
         orphan_timeout: float = 30.0,
         on_end: Callable[[], None] = lambda: None,
         ping_timeout: float = PING_TIMEOUT_S,
+        longest: float = 0.0,
+        journal: Journal | None = None,
     ) -> None:
+        self.journal = journal or Journal()
         self.state = State.CREATED
         self.contract: Contract | None = None
         self.model = ""
         self.detail = "the model's process is starting"
         self.session: str | None = None
-        self._ending = ""
+        self._ending = self._cause = ""
         self._explain: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._orphan_timeout = orphan_timeout
         self._on_end = on_end
-        self._ping_timeout = ping_timeout
+        self._longest = longest
+        self._time_up: asyncio.TimerHandle | None = None
         self._tracks = OutgoingTracks(self._on_shown)
         self._incoming = IncomingTracks(self._forward)
         self._port: WorkerPort | None = None
-        self._here: dict[int, _Attendance] = {}
+        self._here = Audience()
         self.uploads = UploadStore(self._forward)
-        self._desk = CommandDesk(self._forward, self._viewer, self.uploads.require)
+        self.steps = StepDesk(self._note)
+        self._desk = CommandDesk(self._forward, self._here.viewer, self.uploads.require, self._note)
+        self._track_desk = TrackDesk(self._tracks, self._incoming, self._demand)
+        self._requests = Requests(
+            self._desk, self._track_desk, lambda: self.contract, lambda: self.state in LIVE, self._subscribe
+        )
         self._values: dict[str, Any] = {}
         self._fault: tuple[str, str, str | None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._chores: asyncio.Task[None] | None = None
-        self._cleaned = asyncio.Event()
         self._statistics = Statistics(self._tracks.video)
+        self._chores = Chores(self._here, self._statistics, ping_timeout, self._fell_silent, self._note)
+        self._cleaned = asyncio.Event()
         self._loading_since = time.monotonic()
         self._closing: set[asyncio.Task[None]] = set()
+        self._note("initializing")
 
     # The worker -------------------------------------------------------------------------------------------------------
 
@@ -121,7 +122,8 @@ class SessionEngine:
             self._worker_lost(old)
             old.close()
         if self.state is State.TERMINATED:  # The last load failed, and another is tried.
-            self._move(Event.WORKER_LOST)
+            self._move(Event.WORKER_LOST, reason="error", error=self.detail)
+            self._note("initializing")
         if self._explain is not None:
             self.worker_died(*UNEXPLAINED)
         self._loading_since = time.monotonic()
@@ -152,15 +154,21 @@ class SessionEngine:
                 self._worker_status(message)
             case CommandDone():
                 self._desk.done(message)
-            case ModelSaid() if self.session is not None:
-                self._broadcast(application(message.name, message.data), message.client)
+            case ModelSaid() | ModelSent() if self.session is not None:
+                self._here.broadcast(told(message), message.client)
             case StateChanged():
                 self._values = message.values
-                self._publish("state", self._values)
+                self._here.publish("state", self._values)
             case Fault():
                 self._worker_fault(message)
+            case SessionOver() if message.session == self.session and self.state in LIVE:
+                self._end(message.reason, message.cause)
+            case StepDone() if message.session == self.session:
+                self.steps.done(message)
+            case StepSaved():
+                self.steps.saved(message)
             case SessionClosed() if message.session == self._ending:
-                self._move(Event.CLEANED_UP)
+                self._move(Event.CLEANED_UP, reason=self._cause)
             case _:
                 pass
 
@@ -182,14 +190,15 @@ class SessionEngine:
         elif status.phase == "failed":
             self._fault = ("load_failed", status.detail, None)
             self._tell_fault()
-            self._move(Event.LOAD_FAILED)
+            self._move(Event.LOAD_FAILED, error=status.detail)
 
     def _worker_fault(self, fault: Fault) -> None:
         if fault.fatal:
             self._fault = (fault.code, fault.message, fault.exception)
             self._tell_fault()
         else:
-            self._broadcast(problem(fault.code, fault.message, fault.exception))
+            self._note("error", message=fault.message, code=fault.code, exception=fault.exception)
+            self._here.broadcast(problem(fault.code, fault.message, fault.exception), fault.client)
 
     def _worker_lost(self, port: WorkerPort) -> None:
         if port is not self._port:
@@ -205,7 +214,8 @@ class SessionEngine:
         self._loading_since = time.monotonic()
         self.detail = "the model's process is being started again"
         self._disarm()
-        self._move(Event.WORKER_LOST)
+        self._move(Event.WORKER_LOST, reason="error", error=self._fault[1] if self._fault else UNEXPLAINED[1])
+        self._note("initializing")
 
     def _use(self, contract: Contract) -> None:
         self.contract = contract
@@ -215,37 +225,49 @@ class SessionEngine:
 
     # Sessions ---------------------------------------------------------------------------------------------------------
 
-    def start(self) -> str:
-        """Begin a session; returns its id. Raises `SessionError`."""
+    def start(self, params: Mapping[str, Any] | None = None, order: Order = STREAM) -> str:
+        """Begin a session as `order` says; returns its id. `params` are what was asked for, for the journal.
+
+        Raises `SessionError`, and `InputRefused` for an order that the model does not take.
+        """
+        calls = judged(order, self.contract) if self.contract is not None else ()
         if self.state in LIVE or self.state is State.CLOSING:
             raise SessionError(f"cannot start session while {self.state.lower()}", retry=self.state is State.CLOSING)
         if self.state is not State.READY:
             self._raise_unready("start")
         self.session = uuid.uuid4().hex
         self._cleaned.clear()
-        self._move(Event.START)
-        self._send(SessionStart(self.session))
+        self._move(Event.START, params=params or {})
+        order = self.steps.begin(order)
+        self._send(SessionStart(self.session, calls, order.steps, order.own_id))
         self._incoming.begin(self.session)
         self.uploads.begin(self.session)
-        self._arm(self._orphan_timeout, "nobody came")
-        for attendance in list(self._here.values()):  # They watched when the model died, and waited for this.
+        self._desk.started(calls)
+        if order.steps is None:
+            self._arm(self._orphan_timeout, "nobody came")
+        else:
+            self._move(Event.VIEWER_JOINED, conn_id=SYSTEM, system=True)
+        for attendance in self._here:  # They watched when the model died, and waited for this.
             self._join(attendance)
-        self._publish("state", self._values)
+        self._here.publish("state", self._values)
         return self.session
 
-    async def stop(self, reason: str = "the session was stopped") -> None:
+    async def stop(self, reason: str = "the session was stopped", *, moderated: bool = False) -> None:
         """End the session for everybody. Without one, nothing happens. Returns when the model has been told."""
         if self.state in (State.CREATED, State.TERMINATED):
             self._raise_unready("stop")
         if self.state not in LIVE:
             return
-        self._end(reason)
+        if moderated:
+            self._here.broadcast(Notice("moderation", MODERATION))
+        self._end(reason, "moderated" if moderated else "stopped")
 
-    def _end(self, reason: str) -> None:
-        session = self._ending = self.session or ""
+    def _end(self, reason: str, cause: str = "stopped", event: Event = Event.STOP) -> None:
+        session, self._cause = self.session or "", cause
+        self._ending = session
         log.info("session ends: %s", reason)
-        self._broadcast(runtime("sessionEnded", {"reason": reason}))
-        self._move(Event.STOP)
+        self._here.broadcast(Notice("sessionEnded", {"reason": reason}))
+        self._move(event, reason=cause, close_reason=reason)
         self._disarm()
         self._close_viewers()
         self._desk.fail_all(reason)
@@ -256,6 +278,10 @@ class SessionEngine:
     def _forget_session(self) -> None:
         """Nothing of a session may reach the next."""
         self.session = None
+        self.steps.end()
+        if self._time_up is not None:
+            self._time_up.cancel()
+            self._time_up = None
         self._values = dict(self.contract.state) if self.contract else {}
         self._tracks.clear()
         self._incoming.begin(None)
@@ -264,20 +290,21 @@ class SessionEngine:
     async def shutdown(self, grace: float = 1.0) -> None:
         """The service goes down: tell the clients, let the model clean up for at most `grace` seconds, close."""
         if self.state in LIVE:
-            self._end(GOING_DOWN)
+            self._end(GOING_DOWN, "evicted")
             try:
                 await asyncio.wait_for(self._cleaned.wait(), grace)
             except TimeoutError:
                 log.warning("the model did not finish its clean-up in %.1f s", grace)
-        self._broadcast(runtime("sessionEnded", {"reason": GOING_DOWN}))  # To those who waited for a model.
+        self._here.broadcast(Notice("sessionEnded", {"reason": GOING_DOWN}))  # To those who waited for a model.
         self._close_viewers()
-        self._move(Event.SHUTDOWN)
+        self._move(Event.SHUTDOWN, reason="evicted")
         self._disarm()
         if self._closing:
             await asyncio.wait(self._closing, timeout=1.0)
         if self._port is not None:
             self._port.close()
         self._tracks.close()
+        self.steps.results.close()
 
     def _raise_unready(self, verb: str) -> None:
         if self.state is State.CREATED:
@@ -292,43 +319,21 @@ class SessionEngine:
             viewer.send(problem("viewer_limit" if self.state in LIVE else "no_session", why))
             self._close(viewer)
             return
-        now = time.monotonic()
-        attendance = _Attendance(viewer, now, now)
-        self._here[viewer.id] = attendance
-        self._join(attendance)
+        self._join(self._here.add(viewer, time.monotonic()))
 
     def viewer_closed(self, viewer: Viewer, reason: str) -> None:
-        attendance = self._here.get(viewer.id)
+        attendance = self._here.of(viewer)
         self._close(viewer)
-        if attendance is None or attendance.viewer is not viewer:
+        if attendance is None:
             return
-        del self._here[viewer.id]
+        self._here.remove(viewer)
         log.info("viewer %d left: %s", viewer.id, reason)
         self._leave(viewer)
 
-    def viewer_message(self, viewer: Viewer, data: bytes) -> None:
-        attendance = self._here.get(viewer.id)
-        if attendance is None:
-            return
-        attendance.heard_at = time.monotonic()
-        try:
-            message = decode(data)
-        except WireError as error:
-            viewer.send(problem("invalid_message", str(error)))
-            return
-        match message:
-            case Call() if self.contract is not None:
-                self._desk.take(viewer, message, self.contract, live=self.state in LIVE)
-            case FileUploaded():
-                self._desk.announce(viewer, message, live=self.state in LIVE)
-            case Ping():
-                attendance.pings = True
-            case Subscribe():
-                self._subscribe(attendance, message.topics)
-            case RequestSchema() if self.contract is not None:
-                viewer.send(runtime("modelSchema", openapi(self.contract)))
-            case _:
-                log.debug("viewer %d: %r ignored", viewer.id, message)
+    def viewer_message(self, viewer: Viewer, message: ClientMessage) -> None:
+        if (attendance := self._here.of(viewer)) is not None:
+            attendance.heard_at = time.monotonic()
+            self._requests.take(attendance, message)
 
     def viewer_refused(self, viewer: Viewer, code: str, message: str) -> None:
         viewer.send(problem(code, message))
@@ -357,36 +362,41 @@ class SessionEngine:
     def viewers(self) -> int:
         return len(self._here)
 
-    def _viewer(self, client: int) -> Viewer | None:
-        attendance = self._here.get(client)
-        return attendance.viewer if attendance else None
+    @property
+    def streams(self) -> Mapping[str, VideoStream]:
+        """The outgoing video tracks of the loaded model."""
+        return self._tracks.video
 
-    def _join(self, attendance: _Attendance) -> None:
+    def since_heard(self, client: int) -> float:
+        """Seconds since the last message of a client; 0 for one who is not here."""
+        return max(0.0, time.monotonic() - heard_at) if (heard_at := self._here.heard_at(client)) else 0.0
+
+    def _join(self, attendance: Attendance) -> None:
         viewer = attendance.viewer
         self._disarm()
-        self._tracks.subscribe(viewer)
-        self._incoming.join(viewer)
-        self._move(Event.VIEWER_JOINED)
+        if self._time_up is None and self._longest > 0:
+            self._time_up = self._loop.call_later(
+                self._longest, self._end, f"its {self._longest:g} s are up", "timed_out"
+            )
+        self._track_desk.join(attendance)
+        self._move(Event.VIEWER_JOINED, conn_id=viewer.id, transport="webrtc")
         self._demand()
         self._send(ClientJoined(viewer.id, attendance.joined_at))
-        self._publish_session()
-        if self._chores is None or self._chores.done():
-            self._chores = self._loop.create_task(self._do_chores())
+        self._chores.begin()
 
     def _leave(self, viewer: Viewer) -> None:
-        self._tracks.unsubscribe(viewer)
-        self._incoming.leave(viewer)
+        self._track_desk.leave(viewer)
         if self.state not in LIVE:
             return
         self._send(ClientLeft(viewer.id))
         self._demand()
-        if not self._here:
-            self._move(Event.LAST_VIEWER_LEFT)
+        last = not self._here and self.steps.order.steps is None
+        self._move(Event.LAST_VIEWER_LEFT if last else Event.VIEWER_LEFT, conn_id=viewer.id, transport="webrtc")
+        if last:
             self._arm(self._orphan_timeout, "nobody came back")
-        self._publish_session()
 
     def _close_viewers(self) -> None:
-        for attendance in list(self._here.values()):
+        for attendance in self._here:
             self._tracks.unsubscribe(attendance.viewer)
             self._close(attendance.viewer)
         self._here.clear()
@@ -396,49 +406,32 @@ class SessionEngine:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _subscribe(self, attendance: _Attendance, topics: frozenset[str]) -> None:
+    def _subscribe(self, attendance: Attendance, topics: frozenset[str]) -> None:
         attendance.topics = topics
         if "session" in topics:
-            attendance.viewer.send(runtime("session", self._session_facts()))
+            attendance.viewer.send(Notice("session", self._session_facts()))
         if "state" in topics:
-            attendance.viewer.send(runtime("state", self._values))
+            attendance.viewer.send(Notice("state", self._values))
 
-    async def _do_chores(self) -> None:
-        """While anybody is here: statistics each second, and who has fallen silent."""
-        checked = time.monotonic()
-        self._statistics.restart()
-        while self._here:
-            await asyncio.sleep(1.0)
-            if any("stats" in attendance.topics for attendance in self._here.values()):
-                self._publish("stats", self._statistics.read(len(self._here)))
-            now = time.monotonic()
-            if now - checked >= PING_CHECK_S:
-                checked = now
-                for attendance in list(self._here.values()):
-                    if attendance.pings and now - attendance.heard_at > self._ping_timeout > 0:
-                        self.viewer_closed(attendance.viewer, f"silent for {self._ping_timeout:g} s")
+    def _fell_silent(self, viewer: Viewer) -> None:
+        self.viewer_closed(viewer, "it has fallen silent")
 
     # Telling ----------------------------------------------------------------------------------------------------------
 
-    def _broadcast(self, text: str, only: int | None = None) -> None:
-        for client, attendance in self._here.items():
-            if only is None or client == only:
-                attendance.viewer.send(text)
-
-    def _publish(self, topic: str, data: dict[str, Any]) -> None:
-        for attendance in self._here.values():
-            if topic in attendance.topics:
-                attendance.viewer.send(runtime(topic, data))
-
     def _publish_session(self) -> None:
-        self._publish("session", self._session_facts())
+        self._here.publish("session", self._session_facts())
 
     def _session_facts(self) -> dict[str, Any]:
         return {"state": self.state, "viewers": len(self._here), "detail": self.detail}
 
     def _tell_fault(self) -> None:
         if self._fault is not None:
-            self._broadcast(problem(*self._fault))
+            code, message, exception = self._fault
+            self._note("error", message=message, code=code, exception=exception)
+            self._here.broadcast(problem(code, message, exception))
+
+    def _note(self, event: str, /, **detail: Any) -> None:
+        self.journal.record(event, self.state, detail=detail)
 
     def health_detail(self) -> str:
         """What a person should know of the state."""
@@ -456,22 +449,21 @@ class SessionEngine:
         self._forward(message)
 
     def _demand(self) -> None:
-        self._send(
-            Demand(sum(bool(attendance.viewer.video or attendance.viewer.audio) for attendance in self._here.values()))
-        )
+        self._send(Demand(self._here.watching()))
 
     def _on_shown(self, track: str, seq: int, applied: tuple[int, ...]) -> None:
         """On a stream's thread."""
         with contextlib.suppress(RuntimeError):  # The loop is closed: the edge is going down.
             self._loop.call_soon_threadsafe(self._desk.shown, track, seq, applied)
 
-    def _move(self, event: Event) -> None:
+    def _move(self, event: Event, /, **detail: Any) -> None:
         state = after(self.state, event)
         if state is None:
             log.debug("%s means nothing while %s", event, self.state)
             return
         if state is not self.state:
             log.info("%s → %s", self.state.lower(), state.lower())
+        self.journal.record(FACTS[event], self.state, state, detail)
         self.state = state
         if event in (Event.CLEANED_UP, Event.WORKER_LOST):
             self._cleaned.set()
@@ -490,8 +482,8 @@ class SessionEngine:
     def _expired(self, reason: str) -> None:
         self._timer = None
         if self.state in (State.WAITING, State.ORPHANED):
-            self._end(reason)
+            self._end(reason, "timed_out", Event.TIMEOUT)
         elif self.state not in LIVE:
-            self._broadcast(runtime("sessionEnded", {"reason": reason}))
+            self._here.broadcast(Notice("sessionEnded", {"reason": reason}))
             self._close_viewers()
             self._on_end()

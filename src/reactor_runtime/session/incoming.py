@@ -19,7 +19,8 @@ MAX_PICTURE_BYTES = 64 << 20
 class IncomingTracks:
     """Safe from any thread; nothing blocks. `send(message, fds)` tells whether it went.
 
-    A track has one publisher at a time: the first whose pictures or sound come, until it leaves.
+    A track has one publisher at a time, until it leaves: whoever was granted it, or of those who do not ask the first
+    whose pictures or sound come.
     """
 
     _rings = itertools.count(1)
@@ -32,7 +33,7 @@ class IncomingTracks:
         self._writers: dict[str, RingWriter] = {}
         self._publishers: dict[str, Hashable] = {}
         self._session: str | None = None
-        self._present: set[Hashable] = set()
+        self._present: dict[Hashable, bool] = {}
 
     def use(self, contract: Contract) -> None:
         """A worker is there, which has seen no ring of ours; its tracks are those of `contract`."""
@@ -51,18 +52,38 @@ class IncomingTracks:
             self._publishers.clear()
             self._present.clear()
 
-    def join(self, publisher: Hashable) -> None:
-        """Somebody is here; before this, and after `leave`, what comes from them goes nowhere."""
+    def join(self, publisher: Hashable, *, asks: bool = False) -> None:
+        """Somebody is here; before this, and after `leave`, what comes from them goes nowhere. Who `asks` is heard only
+        on tracks that they were granted.
+        """
         with self._lock:
-            self._present.add(publisher)
+            self._present[publisher] = asks
 
     def leave(self, publisher: Hashable) -> None:
         """Somebody is gone; what they published is free for others."""
         with self._lock:
-            self._present.discard(publisher)
+            self._present.pop(publisher, None)
             for track in [track for track, owner in self._publishers.items() if owner is publisher]:
-                del self._publishers[track]
-                self._microphones.pop(track, None)
+                self._free(track)
+
+    def has(self, track: str) -> bool:
+        """Whether the model has such an input."""
+        with self._lock:
+            return track in self._tracks
+
+    def publish(self, publisher: Hashable, track: str) -> bool:
+        """Grant a track, if it is nobody's."""
+        with self._lock:
+            if publisher not in self._present or track in self._publishers:
+                return False
+            self._publishers[track] = publisher
+            return True
+
+    def unpublish(self, publisher: Hashable, track: str) -> None:
+        """A track is free for others, if it was this publisher's."""
+        with self._lock:
+            if self._publishers.get(track) is publisher:
+                self._free(track)
 
     def picture(self, publisher: Hashable, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:
         """A decoded picture: BGRA, `width * height * 4` bytes."""
@@ -98,15 +119,23 @@ class IncomingTracks:
                     writer.release(message.slot)
 
     def _publishes(self, publisher: Hashable, track: str, kind: Kind) -> bool:
-        """Whether this track is the publisher's, which it becomes if it is nobody's. The lock is held."""
+        """Whether this track is the publisher's, which it becomes if it is nobody's and they need not ask. The lock is
+        held.
+        """
         wanted = self._tracks.get(track)
         if wanted is None or wanted.kind != kind or publisher not in self._present:
             return False
-        return self._publishers.setdefault(track, publisher) is publisher
+        if not self._present[publisher]:
+            self._publishers.setdefault(track, publisher)
+        return self._publishers.get(track) is publisher
+
+    def _free(self, track: str) -> None:
+        del self._publishers[track]
+        self._microphones.pop(track, None)
 
     def _open(self, track: str, slot_bytes: int) -> RingWriter | None:
         writer = RingWriter(next(self._rings), SLOTS, slot_bytes)
-        if not self._send(Ring(writer.ring, SLOTS, slot_bytes), [writer.fd]):
+        if not self._send(Ring(writer.ring, SLOTS, slot_bytes, track), [writer.fd]):
             writer.close()
             return None
         if (old := self._writers.get(track)) is not None:

@@ -33,8 +33,10 @@ class Event(StrEnum):
     START = "start"
     ADOPTED = "adopted"
     VIEWER_JOINED = "viewer_joined"
+    VIEWER_LEFT = "viewer_left"
     LAST_VIEWER_LEFT = "last_viewer_left"
     STOP = "stop"
+    TIMEOUT = "timeout"
     CLEANED_UP = "cleaned_up"
     SHUTDOWN = "shutdown"
 
@@ -49,12 +51,30 @@ _MOVES: dict[Event, tuple[frozenset[State], State]] = {
     Event.WORKER_LOST: (frozenset(State), State.CREATED),
     Event.START: (frozenset({State.READY}), State.WAITING),
     Event.ADOPTED: (frozenset({State.READY}), State.ORPHANED),
-    Event.VIEWER_JOINED: (frozenset({State.WAITING, State.ORPHANED}), State.STREAMING),
+    Event.VIEWER_JOINED: (LIVE, State.STREAMING),
+    Event.VIEWER_LEFT: (frozenset({State.STREAMING}), State.STREAMING),
     Event.LAST_VIEWER_LEFT: (frozenset({State.STREAMING}), State.ORPHANED),
     Event.STOP: (LIVE, State.CLOSING),
+    Event.TIMEOUT: (LIVE, State.CLOSING),
     Event.CLEANED_UP: (frozenset({State.CLOSING}), State.READY),
     Event.SHUTDOWN: (_ANY, State.TERMINATED),
 }
+
+FACTS: dict[Event, str] = {
+    Event.LOADED: "initialization_success",
+    Event.LOAD_FAILED: "initialization_fail",
+    Event.WORKER_LOST: "eviction",
+    Event.START: "start_session",
+    Event.ADOPTED: "session_adopted",
+    Event.VIEWER_JOINED: "connection_opened",
+    Event.VIEWER_LEFT: "connection_closed",
+    Event.LAST_VIEWER_LEFT: "connection_closed",
+    Event.STOP: "stop_session",
+    Event.TIMEOUT: "timeout",
+    Event.CLEANED_UP: "cleanup_complete",
+    Event.SHUTDOWN: "eviction",
+}
+"""Under which name the journal has them."""
 
 
 class SessionError(Exception):

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from reactor_runtime.wire import Call
+
 Status = Literal["accepted", "applied", "rejected", "failed"]
 
 MAX_OPEN = 10_000
@@ -16,12 +18,13 @@ MAX_OPEN = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A command on its way through the model."""
+    """A command on its way through the model. `client_id` and `request` are the client's own names for it."""
 
     id: int
     client: int
     command: str
     client_id: str | int | None
+    request: str | None = None
 
     def receipt(self, status: Status, **detail: Any) -> dict[str, Any]:
         """The receipt as the client gets it."""
@@ -46,12 +49,16 @@ class Ledger:
     def __init__(self) -> None:
         self._open: OrderedDict[int, Pending] = OrderedDict()
 
-    def open(self, client: int, command: str, client_id: str | int | None) -> tuple[Pending, Pending | None]:
+    def open(self, client: int, call: Call) -> tuple[Pending, Pending | None]:
         """Enter a command that passed validation; returns it, and the one that was given up for it, if any."""
-        pending = Pending(next(self._ids), client, command, client_id)
+        pending = Pending(next(self._ids), client, call.command, call.id, call.request)
         self._open[pending.id] = pending
         given_up = self._open.popitem(last=False)[1] if len(self._open) > MAX_OPEN else None
         return pending, given_up
+
+    def find(self, command_id: int) -> Pending | None:
+        """A command that is not settled. None when it is not known."""
+        return self._open.get(command_id)
 
     def settle(self, command_id: int) -> Pending | None:
         """Take a command out: it has been shown, or it failed. None when it is not known."""

@@ -21,6 +21,11 @@ class Statistics:
         now = time.monotonic()
         self._last = {name: (now, stream.stats()) for name, stream in self._streams.items()}
 
+    def totals(self) -> dict[str, dict[str, int]]:
+        """What each track has done in this session."""
+        found = ((name, stream.stats()) for name, stream in self._streams.items())
+        return {name: {"frames": stats.frames, "dropped": stats.dropped, "bytes": stats.bytes} for name, stats in found}
+
     def read(self, viewers: int) -> dict[str, Any]:
         """Rates since the last call: frames per second, kbit/s of all encodes, totals of frames shown and dropped."""
         now = time.monotonic()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from reactor_runtime.contract import Contract
 from reactor_runtime.link import Frame, Sound
@@ -49,31 +49,33 @@ class OutgoingTracks:
         if (stream := self._audio.get(sound.track)) is not None:
             stream.submit(sound)
 
-    def subscribe(self, viewer: Viewer) -> None:
-        """Send a viewer the tracks that it takes."""
+    def subscribe(self, viewer: Viewer, tracks: Collection[str]) -> None:
+        """Send a viewer these of the tracks that it can take."""
         for track, (codec, sink) in viewer.video.items():
-            if (stream := self.video.get(track)) is not None:
+            if track in tracks and (stream := self.video.get(track)) is not None:
                 stream.subscribe(viewer, codec, sink)
         for track, listener in viewer.audio.items():
-            if (sound := self._audio.get(track)) is not None:
+            if track in tracks and (sound := self._audio.get(track)) is not None:
                 sound.subscribe(viewer, listener)
 
-    def unsubscribe(self, viewer: Viewer) -> None:
-        """Send a viewer nothing more."""
-        for stream in self.video.values():
-            stream.unsubscribe(viewer)
-        for sound in self._audio.values():
-            sound.unsubscribe(viewer)
+    def unsubscribe(self, viewer: Viewer, tracks: Collection[str] | None = None) -> None:
+        """Send a viewer nothing more of these tracks, or of any."""
+        for track, stream in self.video.items():
+            if tracks is None or track in tracks:
+                stream.unsubscribe(viewer)
+        for track, sound in self._audio.items():
+            if tracks is None or track in tracks:
+                sound.unsubscribe(viewer)
 
     def codecs_in_use(self, track: str) -> Iterable[Codec]:
         """The codecs that a track is being encoded in."""
         stream = self.video.get(track)
         return () if stream is None else [Codec(name) for name in stream.stats().codecs]
 
-    def flush(self) -> None:
-        """Drop what waits to be shown or heard."""
+    def flush(self, hold: bool = False) -> None:
+        """Drop what waits to be shown or heard; with `hold` the last pictures stay."""
         for stream in list(self.video.values()):
-            stream.flush()
+            stream.flush(hold)
         for sound in list(self._audio.values()):
             sound.clear()
 

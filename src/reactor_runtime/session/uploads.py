@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TypeVar
 
-from reactor_runtime.link import File
+from reactor_runtime.link import File, FileGone
 
 log = logging.getLogger("reactor.session")
 
@@ -29,7 +30,11 @@ MAX_NAME, MAX_MIME_TYPE = 1024, 256
 WRITE_BYTES = 1 << 20
 """What is collected of a body before it is written, and so what an upload takes of the edge's memory."""
 STALL_S = 60.0
-"""A body of which nothing comes for so long is given up."""
+"""Seconds. A body of which nothing comes for so long is given up, and a slot without one makes room for others."""
+
+
+UNKNOWN = "no upload of that id in this session"
+OVER = "the session is over, or the upload was taken back"
 
 
 class UploadRefused(Exception):
@@ -46,23 +51,31 @@ class NoUpload(LookupError):
 
 @dataclass(slots=True, eq=False)
 class _Slot:
-    """What a client has announced; `file` is there when all of its bytes are."""
+    """What a client has reserved; `file` is there when all of its bytes are, and `handed_over` is true when the worker
+    has it.
+    """
 
     name: str
     mime_type: str
     size: int
+    idle_since: float = field(default_factory=time.monotonic)
     taking: bool = False
     file: IO[bytes] | None = None
+    handed_over: bool = False
+
+    def idle(self, now: float) -> bool:
+        """Whether whoever has reserved it seems to have gone without sending a byte of it."""
+        return self.file is None and not self.taking and now - self.idle_since >= STALL_S
 
 
 class UploadStore:
     """The files of the running session, or of the next while there is none. Belongs to the event loop's thread; what
     touches the disk runs off it.
 
-    `send(message, fds)` takes a file to the worker.
+    `send(message, fds)` takes a message to the worker, and tells whether it went.
     """
 
-    def __init__(self, send: Callable[[File, Sequence[int]], object]) -> None:
+    def __init__(self, send: Callable[[File | FileGone, Sequence[int]], bool]) -> None:
         self._send = send
         self._session: str | None = None
         self._slots: dict[str, _Slot] = {}
@@ -70,44 +83,47 @@ class UploadStore:
     def begin(self, session: str) -> None:
         """A session has begun in the worker: it gets the files that are there, and each that comes when it is whole."""
         self._session = session
-        for upload in self._slots:
-            self._hand_over(upload)
+        for upload, slot in self._slots.items():
+            self._hand_over(upload, slot)
 
     def clear(self) -> None:
         """The session is over, and so are its files; bytes that are under way are refused."""
         self._session = None
         files = [slot.file for slot in self._slots.values() if slot.file is not None]
         self._slots = {}
-        if files:  # The disk may take its time to free them.
-            asyncio.get_running_loop().run_in_executor(None, lambda: [file.close() for file in files])
+        _close(files)
 
-    def open(self, name: str, size: int, mime_type: str) -> str:
-        """Make a slot for a file of exactly `size` bytes; returns its id. Raises `UploadRefused`."""
+    def reserve(self, name: str, size: int, mime_type: str) -> str:
+        """Make a slot for a file of exactly `size` bytes; returns its id. Where there is no room, slots whose bytes
+        have not come for long give way, the oldest first. Raises `UploadRefused`.
+        """
         for what, text, longest in (("name", name, MAX_NAME), ("mime_type", mime_type, MAX_MIME_TYPE)):
             if not text.strip() or len(text) > longest or not _is_unicode(text):
                 raise UploadRefused(400, f"{what}: a file has one, of at most {longest} characters, in valid Unicode")
         if not 0 < size <= MAX_FILE_BYTES:
             raise UploadRefused(400, f"size: a file has from 1 to {MAX_FILE_BYTES} bytes, not {size}")
-        if len(self._slots) >= MAX_FILES:
-            raise UploadRefused(413, f"a session takes at most {MAX_FILES} files")
-        if sum(slot.size for slot in self._slots.values()) + size > MAX_TOTAL_BYTES:
-            raise UploadRefused(413, f"the files of a session have at most {MAX_TOTAL_BYTES} bytes together")
+        now = time.monotonic()
+        idle = [upload for upload, slot in self._slots.items() if slot.idle(now)]
+        while (refusal := self._no_room(size)) is not None:
+            if not idle:
+                raise refusal
+            del self._slots[idle.pop(0)]
         upload = uuid.uuid4().hex
         self._slots[upload] = _Slot(name, mime_type, size)
         return upload
 
-    async def take(self, upload: str, body: AsyncIterator[bytes], announced: int | None = None) -> None:
-        """Stream the bytes of a slot to disk; `announced` is how many the client says they are.
+    async def take(self, upload: str, body: AsyncIterator[bytes], length: int | None = None) -> None:
+        """Stream the bytes of a slot to disk; `length` is how many the client says they are.
 
         Raises `UploadRefused`; but for a slot that is unknown or complete, the client may try again.
         """
         slot = self._slots.get(upload)
         if slot is None:
-            raise UploadRefused(404, "no upload of that id in this session")
+            raise UploadRefused(404, UNKNOWN)
         if slot.taking or slot.file is not None:
             raise UploadRefused(409, "the bytes of this upload are here" if slot.file else "they are under way already")
-        if announced is not None and announced != slot.size:
-            raise _mismatch(slot, announced)
+        if length is not None and length != slot.size:
+            raise _mismatch(slot, length)
         slot.taking = True
         try:
             file = await self._save(upload, slot, body)
@@ -117,17 +133,39 @@ class UploadStore:
             log.error("an upload could not be written: %s", error)
             raise UploadRefused(507, f"the service cannot store it: {error.strerror}") from error
         finally:
-            slot.taking = False
+            slot.taking, slot.idle_since = False, time.monotonic()
         slot.file = file
-        self._hand_over(upload)
+        self._hand_over(upload, slot)  # If it does not go, it goes before the first command that names it.
+
+    def discard(self, upload: str) -> None:
+        """Take a file back, or a slot: from here on there is no such upload. Commands that have gone keep their file.
+
+        Raises `UploadRefused`.
+        """
+        slot = self._slots.pop(upload, None)
+        if slot is None:
+            raise UploadRefused(404, UNKNOWN)
+        if slot.handed_over:
+            self._send(FileGone(upload), [])
+        _close([slot.file] if slot.file is not None else [])
 
     def require(self, upload: str) -> None:
-        """Raise `NoUpload` unless the file is here, whole."""
+        """Raise `NoUpload` unless the file is here, whole, and in the running session the worker has it too."""
         slot = self._slots.get(upload)
         if slot is None:
-            raise NoUpload("no upload of that id in this session")
+            raise NoUpload(UNKNOWN)
         if slot.file is None:
             raise NoUpload("the bytes of this upload have not come")
+        self._hand_over(upload, slot)
+        if self._session is not None and not slot.handed_over:
+            raise NoUpload("the model's process does not take it; try again")
+
+    def _no_room(self, size: int) -> UploadRefused | None:
+        if len(self._slots) >= MAX_FILES:
+            return UploadRefused(413, f"a session takes at most {MAX_FILES} files")
+        if sum(slot.size for slot in self._slots.values()) + size > MAX_TOTAL_BYTES:
+            return UploadRefused(413, f"the files of a session have at most {MAX_TOTAL_BYTES} bytes together")
+        return None
 
     async def _save(self, upload: str, slot: _Slot, body: AsyncIterator[bytes]) -> IO[bytes]:
         file = await _off_loop(_anonymous_file)
@@ -137,7 +175,7 @@ class UploadStore:
                 async with asyncio.timeout(STALL_S):
                     chunk = await anext(body, None)
                 if self._slots.get(upload) is not slot:
-                    raise UploadRefused(404, "the session is over")
+                    raise UploadRefused(404, OVER)
                 if chunk is None:
                     break
                 taken += len(chunk)
@@ -151,17 +189,16 @@ class UploadStore:
                 raise _mismatch(slot, taken)
             await _off_loop(lambda: _write(file, waiting))
             if self._slots.get(upload) is not slot:
-                raise UploadRefused(404, "the session is over")
+                raise UploadRefused(404, OVER)
         except BaseException:
-            file.close()
+            await _off_loop(file.close)
             raise
         return file
 
-    def _hand_over(self, upload: str) -> None:
-        slot = self._slots[upload]
-        if slot.file is not None and self._session is not None:
+    def _hand_over(self, upload: str, slot: _Slot) -> None:
+        if slot.file is not None and self._session is not None and not slot.handed_over:
             message = File(self._session, upload, slot.name, slot.mime_type, slot.size)
-            self._send(message, [slot.file.fileno()])
+            slot.handed_over = self._send(message, [slot.file.fileno()])
 
 
 def _mismatch(slot: _Slot, came: int) -> UploadRefused:
@@ -177,6 +214,12 @@ def _is_unicode(text: str) -> bool:
 
 def _anonymous_file() -> IO[bytes]:
     return tempfile.TemporaryFile(prefix="reactor-upload-", buffering=0)
+
+
+def _close(files: list[IO[bytes]]) -> None:
+    """Without waiting: the disk may take its time to free them."""
+    if files:
+        asyncio.get_running_loop().run_in_executor(None, lambda: [file.close() for file in files])
 
 
 def _write(file: IO[bytes], data: bytearray) -> None:

@@ -85,7 +85,7 @@ class WorkerPort:
             if message.session == self._session():
                 self._tracks.play(message)
         elif isinstance(message, Flushed):  # Here, or it would overtake the frames behind it.
-            self._tracks.flush()
+            self._tracks.flush(message.hold)
         elif isinstance(message, Ring):
             self._rings = {**self._rings, message.ring: RingReader(fds.pop(), message.slots, message.slot_bytes)}
             for old in [ring for ring in self._rings if ring < message.ring - 1]:

@@ -1,5 +1,15 @@
 """How viewers are reached. `viewer` is the interface; `webrtc` implements it."""
 
+from reactor_runtime.transport.statistics import PathStatistics, TrackStatistics
 from reactor_runtime.transport.viewer import Offer, OfferedTrack, OfferRefused, TrackPlan, Viewer, ViewerEvents
 
-__all__ = ["Offer", "OfferRefused", "OfferedTrack", "TrackPlan", "Viewer", "ViewerEvents"]
+__all__ = [
+    "Offer",
+    "OfferRefused",
+    "OfferedTrack",
+    "PathStatistics",
+    "TrackPlan",
+    "TrackStatistics",
+    "Viewer",
+    "ViewerEvents",
+]

@@ -9,6 +9,8 @@ from typing import Literal, Protocol
 from reactor_runtime.media.encoder import Codec
 from reactor_runtime.media.sound import AudioSink
 from reactor_runtime.media.stream import PacketSink
+from reactor_runtime.transport.statistics import PathStatistics
+from reactor_runtime.wire import ClientMessage, ServerMessage, Wire
 
 
 class OfferRefused(ValueError):
@@ -27,21 +29,33 @@ class OfferedTrack:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a client sends to connect, or to connect again."""
+    """What a client sends to connect, or to connect again.
+
+    Where `tracks` are None, the sections of each kind carry the model's tracks of that kind in order. `wire` is what
+    its handshake says that it speaks, None if only its first message will tell; with `sure`, it speaks nothing else.
+    With `has_verbs` it resumes the tracks that it wants and asks before it publishes; None: it does if it opens a
+    channel for that.
+    """
 
     sdp: str
-    tracks: tuple[OfferedTrack, ...]
+    tracks: tuple[OfferedTrack, ...] | None
+    wire: Wire | None = None
+    sure: bool = False
+    has_verbs: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TrackPlan:
     """What a checked offer takes: the codec of each video track, and the names of the audio tracks; and what it brings:
-    the name of the input track for each section in which the client sends, in order, None where it is unknown.
+    the name of the input track for each section in which the client sends, in order, None where it is unknown. `mids`
+    are the sections of what it takes, and those in `duplex` bring something too.
 
     `channels_out` and `channels_in` are the most that one of its audio tracks has, either way.
     """
 
+    mids: Mapping[str, str]
     video: Mapping[str, Codec]
+    duplex: frozenset[str] = frozenset()
     audio: tuple[str, ...] = ()
     published_video: tuple[str | None, ...] = ()
     published_audio: tuple[str | None, ...] = ()
@@ -67,11 +81,22 @@ class Viewer(Protocol):
         """For each audio track that this viewer takes: where its blocks go."""
         ...
 
-    def send(self, text: str) -> None:
-        """Send a message, in order; what comes before the channel is open waits for it, up to a bound."""
+    @property
+    def has_verbs(self) -> bool:
+        """Whether it says which tracks it takes and publishes; known when it has opened."""
+        ...
+
+    def send(self, message: ServerMessage) -> None:
+        """Send a message, in order, if its wire has a form for it; what comes before its channel is open, or its wire
+        is known, waits, up to a bound.
+        """
         ...
 
     def __hash__(self) -> int: ...
+
+    async def statistics(self) -> PathStatistics | None:
+        """How its path does; None if that is not known."""
+        ...
 
     async def close(self) -> None:
         """End the connection; messages sent before are given a moment to leave. Idempotent."""
@@ -89,12 +114,12 @@ class ViewerEvents(Protocol):
         """It is gone, whether it said so or not, or it never came. Not called for one that we closed."""
         ...
 
-    def viewer_message(self, viewer: Viewer, data: bytes) -> None:
-        """A message from it, no longer than the transport's limit."""
+    def viewer_message(self, viewer: Viewer, message: ClientMessage) -> None:
+        """A message from it, of one that has opened."""
         ...
 
     def viewer_refused(self, viewer: Viewer, code: str, message: str) -> None:
-        """The transport dropped messages from it: they were too large, or too many."""
+        """The transport dropped messages from it: they were too large, too many, or not to be understood."""
         ...
 
     def viewer_picture(self, viewer: Viewer, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:

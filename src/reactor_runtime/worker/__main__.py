@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,8 @@ from reactor_runtime.link import Fault, File, FrameDone, Heard, LinkMessage, Pic
 from reactor_runtime.logs import configure, say
 from reactor_runtime.profiling import get_profiler
 from reactor_runtime.worker.prepare import prepare
-from reactor_runtime.workspace import WorkspaceError, read_config, read_manifest
+from reactor_runtime.worker.tracebacks import author_traceback
+from reactor_runtime.workspace import WorkspaceError, read_manifest
 
 EXIT_CRASHED, EXIT_USAGE, EXIT_LOAD_FAILED = 1, 2, 3
 END_S = 1.0
@@ -55,39 +55,47 @@ class Worker:
         try:
             given = self._settings.get("config")
             manifest = read_manifest(self._directory, Path(given) if given else None)
-            self._tell("loading", manifest.name, detail="the model's code is being imported")
-            config = read_config(manifest.config, self._settings.get("overrides"))
+            known = manifest.name or self._directory.resolve().name
+            self._tell("loading", known, detail="the model's code is being imported")
             prepare(manifest, self._settings)
-            from reactor_runtime.worker.loader import understand
+            from reactor_runtime.worker.loader import found, understand
 
+            manifest = found(manifest)
             description = understand(manifest)
-            contract = msgspec.structs.replace(description.contract, name=manifest.name)
+            config = description.read_config(manifest.config, self._settings.get("overrides"))
+            contract = description.contract
+            keeps = contract.counts_steps and manifest.results_queue > 0
+            contract = msgspec.structs.replace(contract, name=manifest.name, keeps_results=keeps)
         except WorkspaceError as error:
             return self._fail(EXIT_USAGE, f"error: {error}", str(error))
         except (Exception, SystemExit) as error:
             return self._fail_load(error, "its code could not be imported")
         self._tell("loading", manifest.name, contract, detail="the model is loading")
+        if not contract.outputs():
+            say(f"{manifest.name} has no track to show: annotate a field of an Output with Video", "WARNING")
         # Not `asyncio.run`, which waits for every task and thread of the author's before it lets go.
-        loop = asyncio.new_event_loop()
+        loop, failing = asyncio.new_event_loop(), "__init__() raised"
         try:
-            model = description.model_class()
+            model = description.make(config)
             # The driver is there before `load`, which may use `self.output_buffer`; the loop does not run meanwhile, so
             # that `load` may run one of its own.
-            loop.run_until_complete(self._prepare(model, description, contract))
-            model.load(config)  # type: ignore[attr-defined]
+            loop.run_until_complete(self._prepare(model, description, contract, manifest.results_queue))
+            failing = "load() raised"
+            description.load(model, config)
         except (Exception, SystemExit) as error:
-            return self._fail_load(error, "load() raised")
+            return self._fail_load(error, failing)
         asyncio.set_event_loop(loop)
         try:
             return loop.run_until_complete(self._drive(contract))
         except BaseException as error:  # What leaves the loop by itself, as `sys.exit` does.
             return self._crashed(error)
 
-    async def _prepare(self, model: Any, description: Any, contract: Contract) -> None:
+    async def _prepare(self, model: Any, description: Any, contract: Contract, results_queue: int) -> None:
         from reactor_runtime.worker.driver import Driver
-        from reactor_runtime.worker.emitter import IN_FLIGHT, RingSink
         from reactor_runtime.worker.files import LinkedFiles
         from reactor_runtime.worker.intake import Intake
+        from reactor_runtime.worker.ring_sink import IN_FLIGHT, RingSink
+        from reactor_runtime.worker.styles import Rules
 
         self._stopping = asyncio.Event()
         outputs = max(1, len(contract.outputs("video")))
@@ -95,8 +103,13 @@ class Worker:
         waiting = max(1, contract.buffer_size) + IN_FLIGHT * (2 if contract.outputs("audio") else 1)
         self._sink = RingSink(self._send, waiting * outputs)
         self._files = LinkedFiles()
-        self._driver = driver = Driver(model, description, self._send, self._sink, self._files)
+        rules = Rules(**self._settings.get("rules", {}))
+        self._driver = driver = Driver(model, description, self._send, self._sink, self._files, rules)
         self._intake = Intake(driver.buffers, lambda: driver.session, self._send)
+        if contract.keeps_results:
+            from reactor_runtime.worker.results import Results
+
+            driver.results = Results(self._send, driver.emitter.rates, results_queue)
 
     async def _drive(self, contract: Contract) -> int:
         self._loop = asyncio.get_running_loop()
@@ -154,9 +167,9 @@ class Worker:
 
     def _receive(self, channel: Channel[LinkMessage], message: LinkMessage, fds: list[int]) -> None:
         """On the link's thread."""
-        if self._intake is not None and isinstance(message, Ring) and fds:
+        if self._intake is not None and isinstance(message, Ring) and fds and channel is self._channel:
             self._intake.open(message, fds.pop())
-        if self._files is not None and isinstance(message, File) and fds:
+        if self._files is not None and isinstance(message, File) and fds and channel is self._channel:
             self._files.add(message, fds.pop())
         for fd in fds:
             os.close(fd)
@@ -173,10 +186,12 @@ class Worker:
         if isinstance(message, FrameDone):
             self._sink.done(message)
             return
+        self._driver.arrivals.come()
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._deliver, channel, message)
 
     def _deliver(self, channel: Channel[LinkMessage], message: LinkMessage) -> None:
+        self._driver.arrivals.taken()
         if channel is self._channel:  # Else it is of an edge that another has followed.
             self._driver.deliver(message)
 
@@ -220,12 +235,7 @@ class Worker:
         return self._fail(EXIT_LOAD_FAILED, self._traceback(error), f"{what}: {type(error).__name__}: {error}")
 
     def _traceback(self, error: BaseException) -> str:
-        """From the first frame in the author's folder on: what is above it is ours."""
-        frame, directory = error.__traceback__, str(self._directory.resolve()) + os.sep
-        while frame is not None and not frame.tb_frame.f_code.co_filename.startswith(directory):
-            frame = frame.tb_next
-        shown = error if frame is None else error.with_traceback(frame)
-        return "".join(traceback.format_exception(shown)).rstrip()
+        return author_traceback(error, self._directory)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from reactor_runtime.authoring import (
     ClientInfo,
@@ -20,9 +20,9 @@ from reactor_runtime.authoring import (
     FileUploaded,
     FrameError,
     HookName,
-    InputState,
     Output,
     ReactorCore,
+    StepCompleted,
     UploadedFile,
     make_event,
     split,
@@ -31,24 +31,33 @@ from reactor_runtime.link import (
     ClientJoined,
     ClientLeft,
     CommandCall,
-    CommandDone,
     Demand,
     FileAnnounced,
+    FileGone,
     LinkMessage,
     ModelSaid,
     SessionClosed,
     SessionEnd,
+    SessionOver,
     SessionStart,
+    StepDone,
 )
-from reactor_runtime.worker.emitter import Emitter, FrameSink
+from reactor_runtime.worker.arrivals import Arrivals
+from reactor_runtime.worker.calls import Calls
+from reactor_runtime.worker.emitter import Emitter
 from reactor_runtime.worker.events import EventQueue
-from reactor_runtime.worker.files import Files, NoFiles, Reading
-from reactor_runtime.worker.handling import Handling, result_of
-from reactor_runtime.worker.inbox import EdgeGone, Inbox, Stop, newest
+from reactor_runtime.worker.files import Files, NoFiles
+from reactor_runtime.worker.handling import result_of
+from reactor_runtime.worker.inbox import EdgeGone, Inbox, Stop
 from reactor_runtime.worker.pacing import Pacer
+from reactor_runtime.worker.reading import Reading
 from reactor_runtime.worker.reporter import Reporter, text_of
-from reactor_runtime.worker.styles import style_of
+from reactor_runtime.worker.ring_sink import FrameSink
+from reactor_runtime.worker.styles import Rules, style_of
 from reactor_runtime.worker.styles.style import END_GRACE_S
+
+if TYPE_CHECKING:
+    from reactor_runtime.worker.results import Results  # It brings the encoders along.
 
 log = logging.getLogger("reactor.model")
 
@@ -57,7 +66,9 @@ DEFAULT_RATE = 48_000
 CATCH_UP_S = 0.1
 """How long handlers that are slower than their commands come may keep the next step waiting."""
 MAX_WAITING = 10_000
-"""Commands that wait for the step in hand; what comes beyond fails."""
+"""Messages that wait for the step in hand; a command or a file announced beyond them fails."""
+SESSION_OVER = "the session is over"
+STEPS_MADE = "Session ended: the requested steps are complete."
 
 
 class Driver:
@@ -69,16 +80,18 @@ class Driver:
 
     def __init__(
         self,
-        model: ReactorCore,
+        model: Any,
         description: Description,
         send: Callable[[LinkMessage], None],
         sink: FrameSink,
         files: Files | None = None,
+        rules: Rules | None = None,
     ) -> None:
         contract = description.contract
         self._model = model
         self._description = description
         self._send = send
+        self.rules = rules or Rules()
         self.emitter = Emitter(
             sink,
             Pacer(contract.fps, contract.buffer_size, description.fps),
@@ -88,6 +101,11 @@ class Driver:
         self.buffers = description.buffers(model)
         self.connected = asyncio.Event()
         self.session: str | None = None
+        self.results: Results | None = None  # Where what steps have made is kept, if it is.
+        self._own_id = ""
+        self.steps_wanted: int | None = None
+        self.steps_made = 0
+        self.arrivals = Arrivals()
         self.on_step: Callable[[], None] = lambda: None  # Called after each step, before its output is sent.
         self._loop = asyncio.get_running_loop()
         self._clients: dict[int, ClientInfo] = {}
@@ -95,16 +113,20 @@ class Driver:
         self._events = EventQueue(self._taken, lambda: self._clients.values())
         self._arrived = asyncio.Event()
         self._progress = asyncio.Event()
-        self._files = Reading(files or NoFiles(), description, self._progress.set)
+        self._reading = Reading(files or NoFiles(), description, self._progress.set)
         self.gate = asyncio.Event()
         self.lock = asyncio.Lock()
-        self._handling = Handling()
+        self._calls = Calls(model, description, send, self.emitter, self._events, self._inbox)
+        self._handling = self._calls.handling
         self._overdue = False
+        self._held_up = False
         self._emitted_at: float | None = None
         self._reporter = Reporter(send, self._loop.time, contract.state)
         self._stopped = asyncio.Event()
         self._failed: asyncio.Future[None] = self._loop.create_future()
-        model._runtime = self
+        self._over: SessionOver | None = None
+        if isinstance(model, ReactorCore):
+            model._runtime = self
         self.style = style_of(model, self)
 
     # The link's side --------------------------------------------------------------------------------------------------
@@ -113,8 +135,8 @@ class Driver:
         """A message from the edge. It takes effect in order, between two steps; that nobody watches does at once."""
         if isinstance(message, Demand):
             self._watch(message.viewers > 0)
-        elif isinstance(message, CommandCall) and len(self._inbox) >= MAX_WAITING:
-            self._send(CommandDone(message.id, f"{MAX_WAITING} commands wait already"))
+        elif isinstance(message, CommandCall | FileAnnounced) and len(self._inbox) >= MAX_WAITING:
+            self._calls.refuse(message, f"{MAX_WAITING} commands wait already")
         else:
             if isinstance(message, SessionEnd):
                 self._watch(False)
@@ -123,12 +145,16 @@ class Driver:
     def detach(self) -> None:
         """The edge is gone: nobody watches until a new one says so. The session waits for it."""
         self._watch(False)
+        for upload in self._reading.ids():  # The next edge has none of them to name.
+            self._enter(FileGone(upload))
         self._enter(EdgeGone())
 
     def attach(self) -> None:
         """A new edge is there: it is told what the clients of a running session know."""
         if self.session is not None:
             self._reporter.state_again()
+        if self._over is not None:
+            self._send(self._over)
 
     async def run(self) -> None:
         """Serve sessions until cancelled. Raises what the author's `inference` or `run` raised."""
@@ -165,8 +191,12 @@ class Driver:
     def set_fps(self, fps: float) -> None:
         self.emitter.set_fps(fps)
 
-    def flush(self) -> None:
-        self.emitter.flush()
+    def flush(self, hold: bool = False) -> None:
+        self.emitter.flush(hold)
+
+    @property
+    def pending(self) -> bool:
+        return self._held_up or bool(self._inbox) or self.arrivals.any
 
     def events(self) -> AsyncIterator[Event]:
         return self._events.stream()
@@ -187,7 +217,7 @@ class Driver:
             rate_time = compute_time if compute_time is not None and compute_time > 0 else None
             taken = await self.emitter.emit(bundles, lead=lead, compute_time=rate_time, drop=drop)
         except (FrameError, TypeError) as error:
-            await self._reject(error)
+            await self.reject(error)
             return 0
         if drop or (seen and not paced):
             await asyncio.sleep(0)
@@ -201,6 +231,8 @@ class Driver:
 
     async def send(self, name: str, data: dict[str, Any], client_id: int | None) -> None:
         self._send(ModelSaid(name, data, client_id))
+        if self.results is not None and client_id is None:
+            self.results.said(name, data)
 
     # Commands, clients, sessions --------------------------------------------------------------------------------------
 
@@ -233,30 +265,42 @@ class Driver:
 
     async def _take(self, message: LinkMessage | EdgeGone) -> None:
         """Read the files that a message refers to while steps go on, then handle it between two of them."""
+        if isinstance(message, FileGone):
+            self._reading.drop(message.upload_id)
+            return
+        superseded: list[int] = []
+        if isinstance(message, CommandCall):  # Nobody needs the files of those that collapse.
+            message, superseded = self._calls.newest(message)
         try:
-            files = await self._files.read(message) if self.session is not None else {}
+            files = await self._reading.read(message) if self.session is not None and not self._overdue else {}
         except Exception as error:
-            log.warning("a file could not be read: %s", error)
-            if isinstance(message, CommandCall):
-                self._send(CommandDone(message.id, f"{type(error).__name__}: {text_of(error)}"))
+            why = SESSION_OVER if self._overdue else f"{type(error).__name__}: {text_of(error)}"
+            log.warning("a file was not read: %s", why)
+            self._calls.refuse(message, why, superseded)
             return
         handler = self._description.handlers.get(message.name) if isinstance(message, CommandCall) else None
         if handler is not None and handler.is_event:
-            await self._handle(message, files)  # A step may be what waits for it.
+            await self._handle(message, files, superseded)  # A step may be what waits for it.
         else:
+            self._held_up = self.lock.locked()
             async with self.lock:
-                await self._handle(message, files)
+                self._held_up = False
+                await self._handle(message, files, superseded)
 
-    async def _handle(self, message: LinkMessage | EdgeGone, files: dict[str, UploadedFile]) -> None:
+    async def _handle(
+        self, message: LinkMessage | EdgeGone, files: dict[str, UploadedFile], superseded: list[int]
+    ) -> None:
         match message:
             case CommandCall():
-                await self._command(message, files)
+                await self._command(message, files, superseded)
             case FileAnnounced() if message.upload_id in files:
                 sender, file = self._clients.get(message.client), files[message.upload_id]
                 await self._hook("file_uploaded", sender, file)
-                self._events.put(make_event(FileUploaded, sender, uploaded_file=file))
+                event = make_event(FileUploaded, sender, uploaded_file=file)
+                if (why := self._events.put(event, files=files)) is not None:
+                    self._calls.refuse(message, why)
             case SessionStart():
-                await self._start_session(message.session)
+                await self._start_session(message)
             case ClientJoined() if self.session is not None:
                 client = ClientInfo(message.client, message.joined_at, self)
                 self._clients[client.id] = client
@@ -274,15 +318,20 @@ class Driver:
         self._update_gate()
         self._reporter.state(getattr(self._model, "state", None))
 
-    async def _start_session(self, session: str) -> None:
-        self.session = session
+    async def _start_session(self, start: SessionStart) -> None:
+        self.session = session = start.session
+        self._over, self._own_id, self.steps_wanted, self.steps_made = None, start.own_id, start.steps, 0
         if (state := self._description.new_state()) is not None:
-            self._model.state = state  # type: ignore[attr-defined]
+            self._model.state = state
         for buffer in self.buffers.values():
             buffer.reset()
         self.emitter.begin(session)
         await self._hook("session_started")
-        self.style.begin(session)
+        for call in start.commands:
+            error = await self._calls.run(call, ClientInfo(call.client, self._loop.time(), self, system=True), {}, ())
+            if error is not None and start.steps is not None:
+                return self.over(f"Session ended: the starting command {call.name!r} failed: {error}", "error")
+        return self.style.begin(session)
 
     async def _end_session(self, session: str) -> None:
         """The step in hand ends; then `@disconnected`, the generator's end and `@session_ended`, which all still see
@@ -290,7 +339,7 @@ class Driver:
         """
         self._overdue = False
         if session == self.session:
-            self.session = None
+            self.session = self._over = None
             self.gate.set()  # Wakes a loop that waits for a viewer,
             self._progress.set()  # and one that waits for this very message.
             self.connected.clear()
@@ -301,15 +350,15 @@ class Driver:
             await self.style.end()
             async with self.lock:
                 for client_id in list(self._clients):
-                    await self._leave(client_id)
+                    await self._leave(client_id, told=self.style.farewells)
                 await self.style.close()
                 await self._hook("session_ended")
             if self._description.state_class is not None:
-                self._model.state = None  # type: ignore[attr-defined]
+                self._model.state = None
             self._reporter.forget_state()
             self._emitted_at = None
             self._update_gate()
-        self._files.forget(session)
+        self._reading.forget(session)
         self._send(SessionClosed(session))
 
     def _hurry(self, message: SessionEnd | Stop, again: bool) -> None:
@@ -320,52 +369,35 @@ class Driver:
             self.fail(RuntimeError("the model's code did not end with its session, even when it was cancelled"))
             return
         self._overdue = True
+        if self._reading.cancel():  # It is not the author's code that keeps the session; that has all of its time yet.
+            self._loop.call_later(END_GRACE_S, self._hurry, message, False)
+            return
         if not self._handling.cancel() and self.lock.locked():
             log.warning("a step did not end within %g s of the session; it is cancelled", END_GRACE_S)
             self.style.cancel()
         self._loop.call_later(END_GRACE_S, self._hurry, message, True)
 
-    async def _command(self, call: CommandCall, files: dict[str, UploadedFile]) -> None:
-        handler = self._description.handlers.get(call.name)
-        if handler is None or self.session is None or self._overdue:
-            self._send(CommandDone(call.id, "unknown command" if handler is None else "the session is over"))
+    async def _command(self, call: CommandCall, files: dict[str, UploadedFile], superseded: list[int]) -> None:
+        unknown = call.name not in self._description.handlers
+        if unknown or self.session is None or self._overdue:
+            self._calls.refuse(call, "unknown command" if unknown else SESSION_OVER, superseded)
             return
-        call, superseded = newest(self._inbox, call) if handler.command.dedupe else (call, [])
-        done = [*superseded, call.id]
-        error = None
-        try:
-            if superseded:
-                files = await self._files.read(call)
-            state: InputState | None = getattr(self._model, "state", None)
-            result = handler.call(self._model, state, call.args, self._clients.get(call.client), files)
-            if handler.is_event:
-                self._events.put(result, call.id)
-                return
-            await self._handling.finish(result)
-        except Exception as raised:
-            log.exception("the handler of command %r raised", call.name)
-            error = f"{type(raised).__name__}: {text_of(raised)}"
-        for command in done:
-            self._done(command, error)
-
-    def _done(self, command: int, error: str | None) -> None:
-        if error is None:
-            self.emitter.applied(command)
-        self._send(CommandDone(command, error))
+        await self._calls.run(call, self._clients.get(call.client), files, superseded)
 
     def _taken(self, command: int, error: str | None) -> None:
-        self._done(command, error)
+        self._calls.done(command, error)
         if self.style.stepping:  # It is the step in hand that has taken it, and shows it.
             self.emitter.claim()
 
-    async def _leave(self, client_id: int) -> None:
+    async def _leave(self, client_id: int, *, told: bool = True) -> None:
         client = self._clients.pop(client_id, None)
         if client is None:
             return
         if not self._clients:
             self.connected.clear()
-        await self._hook("disconnected", client)
-        self._events.put(make_event(Disconnected, client))
+        if told:
+            await self._hook("disconnected", client)
+            self._events.put(make_event(Disconnected, client))
 
     async def _hook(
         self, name: HookName, client: ClientInfo | None = None, uploaded_file: UploadedFile | None = None
@@ -389,13 +421,27 @@ class Driver:
         After that, steps and handlers take turns.
         """
         until = self._loop.time() + CATCH_UP_S
-        while self._inbox and not self._files.busy and self.session == session and self._loop.time() < until:
+        while self._inbox and not self._reading.busy and self.session == session and self._loop.time() < until:
             self._progress.clear()
             await self._progress.wait()
 
     def stepped(self) -> None:
         self.on_step()
         self._reporter.state(getattr(self._model, "state", None))
+
+    @property
+    def keeps_results(self) -> bool:
+        return self.results is not None
+
+    def completed(self, step: StepCompleted, outputs: Sequence[Output]) -> None:
+        if self.session is None:
+            return
+        self.steps_made += 1
+        number, results = self.steps_made, self.results
+        saved = results is not None and results.keep(self._own_id, self.session, number, self.fps, step, outputs)
+        self._send(StepDone(self.session, number, step.elapsed or 0.0, step.error, saved))
+        if self.steps_made == self.steps_wanted:
+            self.over(STEPS_MADE)
 
     async def show(self, yielded: Any, took: float) -> bool:
         """Split, schedule and send what a step gave. What cannot be shown is told as a fault, and costs itself only."""
@@ -406,10 +452,18 @@ class Driver:
                 return False
             await self.emitter.emit(bundles, lead=took, compute_time=took)
         except (FrameError, TypeError) as error:
-            await self._reject(error)
+            await self.reject(error)
         else:
             await self.emitter.until_next()
         return True
+
+    def tell(self, message: LinkMessage) -> None:
+        self._send(message)
+
+    def over(self, reason: str, cause: str = "stopped") -> None:
+        if self.session is not None:
+            self._over = SessionOver(self.session, reason, cause)
+            self._send(self._over)
 
     def fail(self, error: BaseException) -> None:
         if not self._failed.done():
@@ -421,7 +475,7 @@ class Driver:
 
     # Small parts ------------------------------------------------------------------------------------------------------
 
-    async def _reject(self, error: Exception) -> None:
+    async def reject(self, error: Exception) -> None:
         """An output that cannot be shown costs itself and nothing else. Waits a frame's time, for it may repeat."""
         self._reporter.rejected(error)
         await asyncio.sleep(1 / self.fps)
@@ -431,7 +485,9 @@ class Driver:
         self._update_gate()
 
     def _update_gate(self) -> None:
-        if self.session is None or (self.emitter.watched and self.connected.is_set()):
+        # A model that shows nothing has nobody who watches it, but it has clients.
+        watched = self.emitter.watched or not self._description.contract.outputs()
+        if self.session is None or self.steps_wanted is not None or (watched and self.connected.is_set()):
             self.gate.set()
         else:
             self.gate.clear()

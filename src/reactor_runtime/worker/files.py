@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
-from collections.abc import Callable
 from typing import Protocol
 
-from reactor_runtime.authoring import Description, UploadedFile
-from reactor_runtime.link import CommandCall, File, FileAnnounced
+from reactor_runtime.authoring import UploadedFile
+from reactor_runtime.link import File
+
+log = logging.getLogger("reactor.model")
+
+MAX_OPEN = 512
+"""Descriptors held at once, those included that clients took back while a long step keeps that from being heard."""
 
 
 class Files(Protocol):
@@ -20,6 +25,14 @@ class Files(Protocol):
 
         Raises `LookupError` for a file that is not there and `OSError` for one that cannot be read.
         """
+        ...
+
+    def ids(self) -> list[str]:
+        """The upload ids of the files that are there. Called on the driver's loop."""
+        ...
+
+    def drop(self, upload_id: str) -> None:
+        """Nobody will ask for this file again, if it is there at all. Called on the driver's loop."""
         ...
 
     def forget(self, session: str) -> None:
@@ -33,13 +46,19 @@ class NoFiles:
     async def read(self, upload_id: str) -> UploadedFile:
         raise LookupError(f"upload {upload_id!r} is not available")
 
+    def ids(self) -> list[str]:
+        return []
+
+    def drop(self, upload_id: str) -> None:
+        pass
+
     def forget(self, session: str) -> None:
         pass
 
 
 class LinkedFiles:
-    """The files that the edge sends. They have no name on disk, and stay readable until `forget`, also when the edge
-    dies. `add` and `forget` are safe from any thread.
+    """The files that the edge sends. They have no name on disk, and stay readable until `drop` or `forget`, also when
+    the edge dies. All but `read` is safe from any thread.
     """
 
     def __init__(self) -> None:
@@ -47,15 +66,29 @@ class LinkedFiles:
         self._files: dict[str, tuple[File, int]] = {}
 
     def add(self, file: File, fd: int) -> None:
-        """A file has come; takes ownership of `fd`."""
+        """A file has come; takes ownership of `fd`. One beyond `MAX_OPEN` is not there when it is asked for."""
         with self._lock:
             old = self._files.pop(file.upload_id, None)
-            self._files[file.upload_id] = file, fd
+            if kept := len(self._files) < MAX_OPEN:
+                self._files[file.upload_id] = file, fd
         if old is not None:
             os.close(old[1])
+        if not kept:
+            os.close(fd)
+            log.error("a file was not taken: %d are open already, until the step in hand ends", MAX_OPEN)
 
     async def read(self, upload_id: str) -> UploadedFile:
         return await asyncio.to_thread(self._read, upload_id)
+
+    def ids(self) -> list[str]:
+        with self._lock:
+            return list(self._files)
+
+    def drop(self, upload_id: str) -> None:
+        with self._lock:
+            dropped = self._files.pop(upload_id, None)
+        if dropped is not None:
+            os.close(dropped[1])
 
     def forget(self, session: str) -> None:
         with self._lock:
@@ -75,41 +108,6 @@ class LinkedFiles:
         finally:
             os.close(fd)
         return UploadedFile(file.name, file.mime_type, file.size, data, file.upload_id)
-
-
-class Reading:
-    """Reads the files that messages refer to. Belongs to the driver's loop.
-
-    `begun` is called when something is being read.
-    """
-
-    def __init__(self, files: Files, description: Description, begun: Callable[[], None]) -> None:
-        self.busy = False
-        self._files = files
-        self._description = description
-        self._begun = begun
-
-    async def read(self, message: object) -> dict[str, UploadedFile]:
-        """Each file once, by upload id. Raises what `Files.read` raises."""
-        if not (wanted := self._wanted(message)):
-            return {}
-        self.busy = True
-        self._begun()
-        try:
-            return {upload: await self._files.read(upload) for upload in wanted}
-        finally:
-            self.busy = False
-
-    def forget(self, session: str) -> None:
-        self._files.forget(session)
-
-    def _wanted(self, message: object) -> list[str]:
-        if isinstance(message, CommandCall):
-            handler = self._description.handlers.get(message.name)
-            return handler.upload_ids(message.args) if handler is not None else []
-        if isinstance(message, FileAnnounced) and "file_uploaded" in self._description.hooks:
-            return [message.upload_id]
-        return []
 
 
 def _read_all(fd: int, size: int) -> bytes:

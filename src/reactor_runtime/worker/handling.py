@@ -14,12 +14,12 @@ class Handling:
     def __init__(self) -> None:
         self._running: asyncio.Future[Any] | None = None
 
-    async def finish(self, result: Any) -> None:
+    async def finish(self, result: Any) -> Any:
         """Await what a handler returned, if it is to be awaited, in such a way that the end of the session can cancel
-        it, and that a cancellation from within is but an error.
+        it, and that a cancellation from within is but an error. Returns what comes of it.
         """
         if not inspect.isawaitable(result):
-            return
+            return result
         running = self._running = asyncio.ensure_future(result)
         try:
             await asyncio.wait([running])
@@ -28,7 +28,7 @@ class Handling:
             raise
         finally:
             self._running = None
-        result_of(running)
+        return result_of(running)
 
     def cancel(self) -> bool:
         """Cancel it; tells whether there was one."""
@@ -44,9 +44,9 @@ def cancelled_by_us() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def result_of(task: Awaitable[Any]) -> None:
-    """Raise what a finished task raised; a task that was cancelled, or cancelled itself, raises `RuntimeError`."""
+def result_of(task: Awaitable[Any]) -> Any:
+    """What a finished task gave. Raises what it raised; one that was cancelled, or cancelled itself, `RuntimeError`."""
     assert isinstance(task, asyncio.Future)
     if task.cancelled():
         raise RuntimeError("it was cancelled from within, or because the session was over")
-    task.result()
+    return task.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from reactor_runtime.link import CommandCall, LinkMessage, SessionEnd, SessionStart
 
@@ -18,15 +19,17 @@ class Stop:
 Inbox = deque[LinkMessage | EdgeGone | Stop]
 
 
-def newest(inbox: Inbox, call: CommandCall) -> tuple[CommandCall, list[int]]:
+def newest(inbox: Inbox, call: CommandCall, ready: Callable[[CommandCall], bool]) -> tuple[CommandCall, list[int]]:
     """Of the same command that waits from the same client, the newest; and the ids of those it supersedes. All of them
-    leave the inbox.
+    leave the inbox. One that is not `ready` ends the search: it waits for its turn.
     """
     same: list[CommandCall] = []
     for message in inbox:
         if isinstance(message, SessionEnd | SessionStart | EdgeGone):
             break  # Beyond it, the same number is somebody else.
         if isinstance(message, CommandCall) and (message.name, message.client) == (call.name, call.client):
+            if not ready(message):
+                break
             same.append(message)
     if not same:
         return call, []

@@ -14,8 +14,6 @@ from reactor_runtime.link import Heard, LinkMessage, Picture, PictureDone, Ring,
 
 log = logging.getLogger("reactor.model")
 
-_REMEMBERED = 16
-
 
 class Intake:
     """What comes from one edge. `session()` names the session of which it is wanted; `send` answers each picture."""
@@ -29,19 +27,18 @@ class Intake:
         self._buffers = buffers
         self._session = session
         self._send = send
-        self._rings: dict[int, RingReader] = {}
+        self._rings: dict[str, tuple[int, RingReader]] = {}
 
     def open(self, ring: Ring, fd: int) -> None:
-        """A ring is there; takes ownership of `fd`."""
-        self._rings[ring.ring] = RingReader(fd, ring.slots, ring.slot_bytes)
-        if len(self._rings) > _REMEMBERED:
-            del self._rings[min(self._rings)]
+        """A ring is there, in the place of the track's last; takes ownership of `fd`."""
+        self._rings[ring.track] = ring.ring, RingReader(fd, ring.slots, ring.slot_bytes)
 
     def take(self, picture: Picture) -> None:
         """Copy a picture out as RGB `uint8 (H, W, 3)`, and give its slot back whatever happens."""
         try:
-            buffer, ring = self._buffers.get(picture.track), self._rings.get(picture.ring)
-            if buffer is None or ring is None or picture.session != self._session():
+            buffer = self._buffers.get(picture.track)
+            opened, ring = self._rings.get(picture.track, (0, None))
+            if buffer is None or ring is None or opened != picture.ring or picture.session != self._session():
                 return
             shape = picture.height, picture.width, 4
             bgra = np.frombuffer(ring.view(picture.slot), np.uint8, shape[0] * shape[1] * 4).reshape(shape)

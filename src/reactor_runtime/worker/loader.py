@@ -1,14 +1,49 @@
-"""From the manifest's `module:Class` to the class, described."""
+"""From a workspace to the author's class, described."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
+import logging
 import sys
 import traceback
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from reactor_runtime.authoring import Description, ReactorCore, describe
-from reactor_runtime.workspace import ReactorConfig, WorkspaceError
+from reactor_runtime.authoring.video_model import (
+    MODEL_REGISTRY,
+    DuplicateModel,
+    VideoModel,
+    describe_video_model,
+    get_registered_model,
+)
+from reactor_runtime.workspace import Broken, ReactorConfig, WorkspaceError, import_files
+
+log = logging.getLogger("reactor.model")
+
+
+def found(manifest: ReactorConfig) -> ReactorConfig:
+    """The manifest with nothing left open; the author's code is imported for it.
+
+    What `@model` says stands where the manifest says nothing: the class and the name in a folder without
+    `reactor.yaml`, and the config file. Raises as `understand` does.
+    """
+    directory = manifest.path.parent
+    if manifest.entry:
+        cls = _import(manifest)
+        entry = next((e for e in MODEL_REGISTRY.values() if e["class"] is cls), None)
+        config = manifest.config or (_config(directory, entry) if entry is not None else None)
+        return dataclasses.replace(manifest, config=config)
+    entry = _discovered(directory)
+    cls = entry["class"]
+    return dataclasses.replace(
+        manifest,
+        entry=f"{cls.__module__}:{cls.__qualname__}",
+        name=manifest.name or entry["name"],
+        config=manifest.config or _config(directory, entry),
+    )
 
 
 def understand(manifest: ReactorConfig) -> Description:
@@ -17,20 +52,87 @@ def understand(manifest: ReactorConfig) -> Description:
     Raises `WorkspaceError` in one line for a mistake of the manifest or of the class's definition. An error that the
     author's module raises for reasons of its own comes through as it is.
     """
-    model_class = _import(manifest)
+    model_class = _import(manifest if manifest.entry else found(manifest))
     try:
-        return describe(model_class)
+        return describe_any(model_class)
     except (TypeError, ValueError) as error:
         raise WorkspaceError(str(error)) from error
 
 
-def _import(manifest: ReactorConfig) -> type[ReactorCore]:
+def describe_any(model_class: type[Any]) -> Description:
+    """The description of a model class of any style. Raises `TypeError` or `ValueError` for a mistake in the class."""
+    if isinstance(model_class, type) and issubclass(model_class, VideoModel):
+        return describe_video_model(model_class)
+    return describe(model_class)
+
+
+def _discovered(directory: Path) -> dict[str, Any]:
+    """What `@model` says of the one class that the files of a folder decorate. A file that cannot be imported is told
+    in the log, and hides nothing.
+    """
+    broken = import_files(directory)
+    for one in broken:
+        if isinstance(one.error, DuplicateModel):
+            raise WorkspaceError(str(one.error)) from one.error
+        log.warning("%s cannot be imported: %s", one.file.name, _story(one))
+    try:
+        return get_registered_model()
+    except RuntimeError as error:
+        files = f"; {_listed(broken)} could not be imported" if broken else ""
+        raise WorkspaceError(
+            f"{directory} has no reactor.yaml, and its Python files do not say which class to run: {error}{files}"
+        ) from error
+
+
+def _story(broken: Broken) -> str:
+    error = broken.error
+    if isinstance(error, SyntaxError):
+        return f"{error.msg} ({broken.file.name}:{error.lineno})"
+    return f"{type(error).__name__}: {error} ({_place(error, str(broken.file.parent))})"
+
+
+def _listed(broken: list[Broken]) -> str:
+    return ", ".join(f"{one.file.name} ({_story(one)})" for one in broken)
+
+
+def _config(directory: Path, entry: dict[str, Any]) -> Path | None:
+    """The file that `@model` names, relative to the model's folder. Raises `WorkspaceError` if it does not exist."""
+    named = entry["config"]
+    if not named:
+        return None
+    path = directory / Path(named).expanduser()
+    if not path.is_file():
+        raise WorkspaceError(
+            f"@model of {entry['class'].__name__} names the config {named}, which does not exist in {directory}"
+        )
+    return path
+
+
+def _import(manifest: ReactorConfig) -> type[Any]:
     directory = str(manifest.path.parent.resolve())
     if directory not in sys.path:
         sys.path.insert(0, directory)
     module_name, _, class_name = manifest.entry.partition(":")
+    module = _module(manifest, module_name, directory)
+    cls: Any = module
+    for part in class_name.split("."):
+        cls = getattr(cls, part, None)
+    if cls is None:
+        names = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
+        raise WorkspaceError(
+            f"{manifest.path}: {module_name} has no class {class_name!r}; it has {', '.join(names) or 'none'}"
+        )
+    if not isinstance(cls, type) or not issubclass(cls, ReactorCore | VideoModel):
+        raise WorkspaceError(
+            f"{manifest.path}: {manifest.entry} is not a model: subclass ReactorApp, ReactorPipeline, ReactorModel or "
+            "VideoModel"
+        )
+    return cls
+
+
+def _module(manifest: ReactorConfig, module_name: str, directory: str) -> ModuleType:
     try:
-        module = importlib.import_module(module_name)
+        return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is not None and (module_name == error.name or module_name.startswith(error.name + ".")):
             raise WorkspaceError(
@@ -46,17 +148,6 @@ def _import(manifest: ReactorConfig) -> type[ReactorCore]:
         if _raised_by_us(error):
             raise WorkspaceError(str(error)) from error
         raise
-    found = getattr(module, class_name, None)
-    if found is None:
-        names = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
-        raise WorkspaceError(
-            f"{manifest.path}: {module_name} has no class {class_name!r}; it has {', '.join(names) or 'none'}"
-        )
-    if not isinstance(found, type) or not issubclass(found, ReactorCore):
-        raise WorkspaceError(
-            f"{manifest.path}: {manifest.entry} is not a model: subclass ReactorPipeline or ReactorModel"
-        )
-    return found
 
 
 def _place(error: BaseException, directory: str) -> str:

@@ -9,8 +9,7 @@ from typing import Any
 
 from reactor_runtime.logs import say
 from reactor_runtime.profiling import get_profiler
-from reactor_runtime.workspace import ReactorConfig, WorkspaceError
-from reactor_runtime.workspace.weights import VARIABLE
+from reactor_runtime.workspace import WEIGHTS_VARIABLE, ReactorConfig, WorkspaceError
 
 
 def prepare(manifest: ReactorConfig, settings: Mapping[str, Any]) -> None:
@@ -18,11 +17,11 @@ def prepare(manifest: ReactorConfig, settings: Mapping[str, Any]) -> None:
 
     `settings` may hold `profiling_dir` and `debug_port`. Raises `WorkspaceError`.
     """
-    if manifest.weights is not None and not os.environ.get(VARIABLE):
-        os.environ[VARIABLE] = str(manifest.weights)
+    if manifest.weights is not None and not os.environ.get(WEIGHTS_VARIABLE):
+        os.environ[WEIGHTS_VARIABLE] = str(manifest.weights)
     if directory := settings.get("profiling_dir"):
         try:
-            get_profiler().enable(Path(directory), model=manifest.name)
+            get_profiler().enable(Path(directory), model=manifest.name or manifest.path.parent.resolve().name)
         except OSError as error:
             raise WorkspaceError(f"--profiling-dir {directory}: {error.strerror or error}") from error
     if port := settings.get("debug_port"):

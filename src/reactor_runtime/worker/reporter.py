@@ -6,8 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from reactor_runtime.authoring import state_values
-from reactor_runtime.authoring.state import InputState
+from reactor_runtime.authoring import InputState, state_values
 from reactor_runtime.link import Fault, LinkMessage, StateChanged
 
 log = logging.getLogger("reactor.model")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from reactor_runtime.workspace.config import Leaf, leaves, parse_value, read_config
+from reactor_runtime.workspace.config import Leaf, lazy_config, leaves, parse_value, read_config
+from reactor_runtime.workspace.discovery import Broken, import_files
 from reactor_runtime.workspace.manifest import ReactorConfig, WorkspaceError, read_manifest
-from reactor_runtime.workspace.weights import get_weights_path
+from reactor_runtime.workspace.weights import WEIGHTS_VARIABLE, get_weights_path
 
 __all__ = [
+    "WEIGHTS_VARIABLE",
+    "Broken",
     "Leaf",
     "ReactorConfig",
     "WorkspaceError",
     "get_weights_path",
+    "import_files",
+    "lazy_config",
     "leaves",
     "parse_value",
     "read_config",

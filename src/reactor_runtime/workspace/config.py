@@ -7,9 +7,13 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reactor_runtime.workspace.yaml_file import WorkspaceError, first_line, kind_of, problem_of
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from omegaconf.errors import OmegaConfBaseException
 
 log = logging.getLogger("reactor.model")
 
@@ -51,35 +55,55 @@ def parse_value(text: str) -> Any:
 
 
 def read_config(path: Path | None, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The config file as a plain dict with `${interpolation}` resolved; `{}` without a file.
+    """The config file as a plain dict with `${interpolation}` resolved; `{}` without a file. See `lazy_config`."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    loaded = lazy_config(path, overrides)
+    try:
+        config = OmegaConf.to_container(loaded, resolve=True)
+    except OmegaConfBaseException as error:
+        raise _unresolved(path, error) from error
+    assert isinstance(config, dict)
+    return {str(key): value for key, value in config.items()}
+
+
+def lazy_config(path: Path | None, overrides: Mapping[str, Any] | None = None) -> DictConfig:
+    """The config file as OmegaConf has it: an `${interpolation}` is resolved when it is read. Empty without a file.
 
     `overrides` maps dotted keys to values, which are merged over the file: mappings key by key, all else replaces. A
     key that the file lacks is added, with a warning in the log when it looks like one that it has. Raises
     `WorkspaceError`.
     """
-    from omegaconf import OmegaConf
+    from omegaconf import DictConfig, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    named = "the config" if path is None else str(path)
+    named = _named(path)
     try:
-        loaded = OmegaConf.create() if path is None else OmegaConf.load(path)
-        if not OmegaConf.is_dict(loaded):
+        loaded: Any = OmegaConf.create() if path is None else OmegaConf.load(path)
+        if not isinstance(loaded, DictConfig):
             raise WorkspaceError(f"{named}: expected keys and values, got {kind_of(OmegaConf.to_container(loaded))}")
         for key, value in (overrides or {}).items():
             _check_override(named, OmegaConf.to_container(loaded, resolve=False), key)
             OmegaConf.update(loaded, key, value, merge=True)
-        config = OmegaConf.to_container(loaded, resolve=True)
     except OmegaConfBaseException as error:
-        key = f": `{error.full_key}`" if error.full_key else ""
-        raise WorkspaceError(f"{named}{key}: {first_line(error)}") from error
+        raise _unresolved(path, error) from error
     except WorkspaceError:
         raise
     except (OSError, UnicodeDecodeError) as error:
         raise WorkspaceError(f"{named} cannot be read: {error}") from error
     except Exception as error:
         raise WorkspaceError(f"{named} is not valid YAML: {problem_of(error)}") from error
-    assert isinstance(config, dict)
-    return {str(key): value for key, value in config.items()}
+    return loaded
+
+
+def _named(path: Path | None) -> str:
+    return "the config" if path is None else str(path)
+
+
+def _unresolved(path: Path | None, error: OmegaConfBaseException) -> WorkspaceError:
+    key = f": `{error.full_key}`" if error.full_key else ""
+    return WorkspaceError(f"{_named(path)}{key}: {first_line(error)}")
 
 
 def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[Leaf]:

@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reactor_runtime.workspace.discovery import may_hold_model
 from reactor_runtime.workspace.yaml_file import WorkspaceError, kind_of, load_yaml
 
 __all__ = ["ReactorConfig", "WorkspaceError", "read_manifest"]
 
+log = logging.getLogger("reactor.model")
+
 MANIFEST = "reactor.yaml"
 MAX_NAME = 129
+RESULTS_QUEUE = 8
+KEYS = ("model", "name", "config", "weights_path", "runtime")
+RUNTIME_KEYS = ("import", "config", "weights_path", "step_results")
 
 
 @dataclass(frozen=True, slots=True)
 class ReactorConfig:
-    """A manifest as read. `path` is its file, `entry` is `module:Class`, `config` a file that exists, or None."""
+    """A manifest as read. `path` is its file, `entry` is `module:Class`, `config` a file that exists, or None.
+
+    For a folder that has none, `path` is where it would be, and `entry` and `name` are empty until its code has been
+    imported: the class that it decorates says the rest. Only `$MODEL_NAME` gives a name before.
+
+    So many steps may wait for their results to be written: `results_queue`, 0 where no results are wanted.
+    """
 
     path: Path
     entry: str
     name: str
     config: Path | None = None
     weights_path: str | None = None
+    results_queue: int = 0
 
     @property
     def weights(self) -> Path | None:
@@ -44,6 +58,8 @@ def read_manifest(directory: Path, config: Path | None = None) -> ReactorConfig:
     if not directory.is_dir():
         raise WorkspaceError(f"{directory} is not a directory; give the model's folder with --path")
     path = directory / MANIFEST
+    if not path.exists() and may_hold_model(directory):
+        return ReactorConfig(path, "", environment_name() or "", config)
     if not path.is_file():
         raise WorkspaceError(f"{path} does not exist; `reactor init NAME` writes a workspace to start from")
     raw = load_yaml(path)
@@ -60,6 +76,7 @@ def read_manifest(directory: Path, config: Path | None = None) -> ReactorConfig:
         name = _text(path, model, "name", "model.name") if isinstance(model, dict) else _text(path, raw, "name")
         named = _text(path, block, "config", "runtime.config")
         weights = _text(path, block, "weights_path", "runtime.weights_path")
+        results = _results_queue(path, block.get("step_results"))
     else:
         entry = _text(path, raw, "model")
         if entry is None:
@@ -67,7 +84,7 @@ def read_manifest(directory: Path, config: Path | None = None) -> ReactorConfig:
             hint = f"; did you mean that by `{close[0]}`?" if close else "; it names the class as module:Class"
             raise WorkspaceError(f"{path}: `model` is missing{hint}")
         name, named = _text(path, raw, "name"), _text(path, raw, "config")
-        weights = _text(path, raw, "weights_path")
+        weights, results = _text(path, raw, "weights_path"), 0
     module, colon, cls = entry.partition(":")
     if not (module and colon and cls.isidentifier() and all(part.isidentifier() for part in module.split("."))):
         key = "model" if isinstance(model, str) and not isinstance(runtime, dict) else "runtime.import"
@@ -76,10 +93,21 @@ def read_manifest(directory: Path, config: Path | None = None) -> ReactorConfig:
         config = directory / named
         if not config.is_file():
             raise WorkspaceError(f"{path}: `config` names {named}, which does not exist in {directory}")
-    return ReactorConfig(path, entry, _name_from_environment() or name or cls, config, weights)
+    _warn_of_near_misses(path, raw, KEYS)
+    if isinstance(runtime, dict):
+        _warn_of_near_misses(path, runtime, RUNTIME_KEYS)
+    return ReactorConfig(path, entry, environment_name() or name or cls, config, weights, results)
 
 
-def _name_from_environment() -> str | None:
+def _warn_of_near_misses(path: Path, block: dict[Any, Any], keys: tuple[str, ...]) -> None:
+    """Other keys are the platform's; one that is nearly ours is most likely meant to be."""
+    for key in block:
+        if key not in keys and (close := difflib.get_close_matches(str(key), keys, 1, 0.75)):
+            log.warning("%s: the key `%s` means nothing here; did you mean `%s`?", path, key, close[0])
+
+
+def environment_name() -> str | None:
+    """`$MODEL_NAME`, if it is set. Raises `WorkspaceError` where it cannot be a name."""
     name = os.environ.get("MODEL_NAME")
     if not name:
         return None
@@ -90,6 +118,20 @@ def _name_from_environment() -> str | None:
             f"namespace and name, {MAX_NAME} in all"
         )
     return name
+
+
+def _results_queue(path: Path, block: Any) -> int:
+    """`runtime.step_results`, of which `enabled` and `queue` count."""
+    if block is None:
+        return 0
+    if not isinstance(block, dict):
+        raise WorkspaceError(f"{path}: `runtime.step_results` must be a block of keys, got {kind_of(block)}")
+    enabled, queue = block.get("enabled", False), block.get("queue", RESULTS_QUEUE)
+    if not isinstance(enabled, bool):
+        raise WorkspaceError(f"{path}: `runtime.step_results.enabled` must be true or false, got {enabled!r}")
+    if type(queue) is not int or queue < 1:
+        raise WorkspaceError(f"{path}: `runtime.step_results.queue` must be a whole number above 0, got {queue!r}")
+    return queue if enabled else 0
 
 
 def _text(path: Path, block: dict[Any, Any], key: str, shown: str | None = None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-VARIABLE = "REACTOR_WEIGHTS_PATH"
+WEIGHTS_VARIABLE = "REACTOR_WEIGHTS_PATH"
 DEFAULT = "~/.cache/reactor_registry"
 
 
@@ -15,4 +15,4 @@ def get_weights_path() -> Path:
     `~` is expanded; nothing is said of whether it exists. Any thread. The model's process puts what the manifest says
     into the variable, if that is empty, so that the processes which the author's code starts find the same folder.
     """
-    return Path(os.environ.get(VARIABLE) or DEFAULT).expanduser()
+    return Path(os.environ.get(WEIGHTS_VARIABLE) or DEFAULT).expanduser()

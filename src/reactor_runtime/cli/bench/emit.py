@@ -19,8 +19,7 @@ import numpy as np
 
 from reactor_runtime.authoring import Output, Video, split
 from reactor_runtime.link import Frame, FrameDone, LinkMessage
-from reactor_runtime.worker.emitter import Emitter, RingSink
-from reactor_runtime.worker.pacing import Pacer
+from reactor_runtime.worker import Emitter, Pacer, RingSink
 
 WARM_UP = 20
 FRAMES = 200

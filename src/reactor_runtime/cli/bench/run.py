@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from reactor_runtime.cli.bench.options import BenchError, BenchOptions
+from reactor_runtime.server.settings import TOKEN_VARIABLE
 
 WARM_UP_S = 2.0
 """Between the last viewer's first frame and the measurement: encoders, estimates and caches settle."""
@@ -140,7 +141,8 @@ class _Service(_Process):
         if options.codec:
             argv += ["--codec", options.codec]
         self._log = (folder / "service.log").open("w+")
-        self.process = subprocess.Popen(argv, stderr=self._log, stdout=self._log, text=True)
+        env = {**os.environ, TOKEN_VARIABLE: ""}  # The viewers bring none.
+        self.process = subprocess.Popen(argv, env=env, stderr=self._log, stdout=self._log, text=True)
         deadline = time.monotonic() + 30
         while (match := re.search(r"Ready in .* Open (http://\S+)", self._read_log())) is None:
             if time.monotonic() > deadline or self.process.poll() is not None:

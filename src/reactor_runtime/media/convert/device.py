@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reactor_runtime.media.convert.rgb import Pixels, Range
-from reactor_runtime.media.convert.sources import host_array, library_of
+from reactor_runtime.tensors import host_array, library_of, reading
 
 # Y, U and V of red, green and blue, and their offsets: BT.601 for 0…255, limited range, as OpenCV rounds it.
 _LUMA = (0.257, 0.504, 0.098), 16.0
@@ -26,14 +26,15 @@ class DeviceReader:
     def i420(self, picture: Any, range: Range | None, layout: str) -> Pixels:
         """I420 without row padding, flat; even sides. Valid until the next call. Waits for the device, without the GIL.
 
-        What the author has queued on the current stream of the calling thread comes first. An error of the device is
-        raised as its library raises it.
+        What the author has queued on the current stream of the calling thread comes first. Raises `ValueError` for a
+        picture that its library does not hand over, or has no memory left to convert.
         """
-        library = library_of(picture)
-        if library == "torch":
-            return self._from_torch(picture.detach(), range, layout)
-        module = sys.modules["jax.numpy" if library == "jax" else "cupy"]
-        return host_array(packed_i420(module, picture, range, layout))
+        with reading(picture):
+            library = library_of(picture)
+            if library == "torch":
+                return self._from_torch(picture.detach(), range, layout)
+            module = sys.modules["jax.numpy" if library == "jax" else "cupy"]
+            return host_array(packed_i420(module, picture, range, layout))
 
     def _from_torch(self, picture: Any, range: Range | None, layout: str) -> Pixels:
         torch = sys.modules["torch"]

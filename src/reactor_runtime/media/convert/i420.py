@@ -12,7 +12,7 @@ from reactor_runtime.link import I420Layout
 from reactor_runtime.media.convert.device import DeviceReader
 from reactor_runtime.media.convert.rgb import Pixels, Range, RgbReader
 from reactor_runtime.media.convert.size import layout_of, scale_of
-from reactor_runtime.media.convert.sources import on_host
+from reactor_runtime.tensors import height_and_width, on_host
 
 
 class Converter:
@@ -28,10 +28,16 @@ class Converter:
 
         Chroma is that of the upper left of four pixels. An odd side repeats its last row or column. Any strides are
         accepted. Returns when the slot is written, also for a picture that is converted on a device. Releases the GIL
-        for most of its time. Raises `ValueError` as `layout_of` does, and for an array that cannot be read.
+        for most of its time. Raises `ValueError` as `layout_of` does, and for a picture that cannot be read.
         """
+        try:
+            return self._write(picture, slot, range, layout)
+        except cv2.error as error:
+            raise ValueError(str(error)) from error
+
+    def _write(self, picture: Any, slot: memoryview, range: Range | None, layout: str) -> I420Layout:
         if not on_host(picture):
-            height, width = _size(picture.shape, layout)
+            height, width = height_and_width(picture.shape, layout)
             target = layout_of(height, width)
             # A picture to be enlarged is so small that the host may do all of it.
             if scale_of(height, width) == 1:
@@ -50,11 +56,6 @@ class Converter:
             cv2.cvtColor(pixels, code, dst=_rows(self._packed[:size], target))
             _place(self._packed[:size], target, slot)
         return target
-
-
-def _size(shape: tuple[int, ...], layout: str) -> tuple[int, int]:
-    """Height and width of an array of one frame."""
-    return (shape[-2], shape[-1]) if layout == "CHW" or len(shape) == 2 else (shape[-3], shape[-2])
 
 
 def _fitted(pixels: Pixels, target: I420Layout) -> Pixels:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from reactor_runtime.media.convert.sources import host_array
+from reactor_runtime.tensors import host_array, reading
 
 Pixels = npt.NDArray[np.uint8]
 Range = tuple[float, float]
@@ -38,7 +38,7 @@ class RgbReader:
 
         It is the picture's own memory where that has this form already, else valid until the next call.
         """
-        array = host_array(picture)
+        array = host_array(picture) if hasattr(picture, "__dlpack__") else _image(picture)
         if array.ndim == 2:
             array = array[..., np.newaxis]
         elif layout == "CHW":
@@ -87,6 +87,13 @@ class RgbReader:
         if buffer is None or buffer.size < size:
             buffer = self._buffers[name] = np.empty(size, np.uint8)
         return buffer[:size].reshape(shape)
+
+
+def _image(image: Any) -> Pixels:
+    """The pixels of a PIL image as `(H, W)` or `(H, W, C)`; whatever is not grey, RGB or RGBA becomes RGB."""
+    with reading(image):
+        mode = image.mode
+        return np.asarray(image if mode in ("L", "RGB", "RGBA") else image.convert("L" if mode == "1" else "RGB"))
 
 
 def _as_pixels(array: Any) -> Pixels:

@@ -6,8 +6,12 @@ import threading
 import time
 
 MAX_MESSAGE_BYTES = 256 * 1024
+MAX_CHUNKED_BYTES = 1 << 20
+"""Of a message that comes in pieces."""
 MESSAGES_PER_S = 300.0
 BURST = 600.0
+LONG_BYTES = 4096
+"""A message counts once more for each time that it is so long: what is nested takes time to parse."""
 
 
 class MessageLimit:
@@ -20,14 +24,15 @@ class MessageLimit:
         self._refused = 0
         self._told_at = 0.0
 
-    def admit(self) -> bool:
-        """Whether one more message may pass."""
+    def admit(self, length: int) -> bool:
+        """Whether one more message of so many bytes may pass."""
+        cost = 1 + length // LONG_BYTES
         with self._lock:
             now = time.monotonic()
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self.rate)
             self._at = now
-            if self._tokens >= 1:
-                self._tokens -= 1
+            if self._tokens >= cost:
+                self._tokens -= cost
                 return True
             self._refused += 1
             return False

@@ -6,17 +6,23 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import reactor_webrtc as rtc
 
-from reactor_runtime.media.encoder import Codec, EncodedPacket
+from reactor_runtime.media.encoder import Codec
 from reactor_runtime.media.sound import RATE, AudioSink
 from reactor_runtime.media.stream import PacketSink
+from reactor_runtime.transport.statistics import PathStatistics
 from reactor_runtime.transport.viewer import Offer, OfferRefused, TrackPlan, ViewerEvents
-from reactor_runtime.transport.webrtc.limits import MAX_MESSAGE_BYTES, MessageLimit
-from reactor_runtime.transport.webrtc.sdp import max_message_size, with_candidates, with_channels
+from reactor_runtime.transport.webrtc.chunking import BadChunk
+from reactor_runtime.transport.webrtc.limits import MessageLimit
+from reactor_runtime.transport.webrtc.messages import Messages
+from reactor_runtime.transport.webrtc.sdp import with_candidates, with_channels
+from reactor_runtime.transport.webrtc.sender import VideoSender
+from reactor_runtime.transport.webrtc.statistics import path_statistics
+from reactor_runtime.wire import ChannelName, ClientMessage, Conversation, Packet, ServerMessage, WireError
 
 log = logging.getLogger("reactor.webrtc")
 
@@ -25,26 +31,13 @@ START_BITRATE, MAX_BITRATE = 6_000_000, 20_000_000
 CANDIDATE_GRACE_S, FIRST_CANDIDATE_S = 0.012, 0.5
 """Host candidates come within milliseconds of each other; the answer leaves this long after the first at the latest.
 A server that cannot be reached never delays it."""
-MAX_QUEUED_MESSAGES = 1000
-MAX_BUFFERED_BYTES = 8 << 20
 CONNECT_TIMEOUT_S = 20.0
+CONTROL_GRACE_S = 0.05
+"""How long after its data channel a client that may have another for control has to open that."""
+MAX_EARLY = 64
+"""Messages that may come before the connection has told that it is there."""
 
 _CODECS = {Codec.AV1: rtc.VideoCodec.Av1, Codec.VP8: rtc.VideoCodec.Vp8, Codec.VP9: rtc.VideoCodec.Vp9}
-
-
-class _VideoSink:
-    """Hands a stream's packets to libwebrtc. Begins with a keyframe, for nothing before it can be decoded."""
-
-    def __init__(self, track: Any) -> None:
-        self._track = track
-        self._started = False
-
-    def push(self, packet: EncodedPacket) -> None:
-        self._started = self._started or packet.keyframe
-        if self._started:
-            self._track.push_encoded_frame(
-                packet.data, packet.keyframe, packet.width, packet.height, packet.rtp_timestamp & 0xFFFFFFFF
-            )
 
 
 class _AudioSink:
@@ -60,19 +53,24 @@ class _AudioSink:
 class Peer:
     """A `Viewer` over WebRTC. Its methods belong to the event loop's thread; libwebrtc's callbacks hop to it."""
 
-    def __init__(self, connection: int, loop: asyncio.AbstractEventLoop, events: ViewerEvents) -> None:
+    def __init__(
+        self, connection: int, loop: asyncio.AbstractEventLoop, events: ViewerEvents, turns: asyncio.Lock
+    ) -> None:
         self._id = connection
         self._loop = loop
         self._events = events
+        self._turns = turns
+        self._senders: list[VideoSender] = []
         self._pc: Any = None
+        self._names: dict[str, str] = {}
         self._keep: list[Any] = []
         self._video: dict[str, tuple[Codec, PacketSink]] = {}
         self._audio: dict[str, AudioSink] = {}
-        self._channels: dict[str, Any] = {}
-        self._queued: list[str] = []
+        self._messages = Messages(self._id)
+        self._conversation = Conversation()
         self._limit = MessageLimit()
         self._wants_channel = False
-        self._largest = 0
+        self._has_verbs: bool | None = None
         self._connected = False
         self._opened = False
         self._left = False
@@ -83,6 +81,8 @@ class Peer:
         self._described = asyncio.Event()
         self._remote: list[Any] = []
         self._timeout: asyncio.TimerHandle | None = None
+        self._grace: asyncio.TimerHandle | None = None
+        self._early: list[ClientMessage] = []
 
     @property
     def id(self) -> int:
@@ -95,6 +95,10 @@ class Peer:
     @property
     def audio(self) -> Mapping[str, AudioSink]:
         return self._audio
+
+    @property
+    def has_verbs(self) -> bool:
+        return bool(self._has_verbs)
 
     @property
     def closed(self) -> bool:
@@ -113,18 +117,25 @@ class Peer:
         self._pc = factory.create_peer_connection(config, observer)
         self._keep.append(observer)
         self._wants_channel = "\nm=application" in offer.sdp
-        self._largest = max_message_size(offer.sdp)
+        self._conversation = Conversation(offer.wire, sure=offer.sure)
+        self._has_verbs = offer.has_verbs
+        self._messages.negotiate(offer.sdp)
         try:
             sdp = with_channels(offer.sdp, plan.channels_out)
             await self._pc.set_remote_description(rtc.SessionDescription("offer", sdp))
         except RuntimeError as error:
             raise OfferRefused(f"the offer is not valid SDP: {error}") from error
+        self._names = {track.mid: track.name for track in offer.tracks or ()}
+        self._names.update((mid, name) for name, mid in plan.mids.items())
         by_mid = {transceiver.mid(): transceiver for transceiver in await self._pc.transceivers()}
-        mids = {track.name: track.mid for track in offer.tracks}
-        for name, codec in plan.video.items():
-            await self._add_video(factory, by_mid[mids[name]], name, codec)
-        for name in plan.audio:
-            await self._add_audio(factory, by_mid[mids[name]], name)
+        for name, mid in plan.mids.items():
+            both = name in plan.duplex
+            way = rtc.TransceiverDirection.SendRecv if both else rtc.TransceiverDirection.SendOnly
+            await by_mid[mid].set_direction(way)
+            if (codec := plan.video.get(name)) is not None:
+                await self._add_video(factory, by_mid[mid], name, codec)
+            else:
+                await self._add_audio(factory, by_mid[mid], name)
         await self._pc.set_bitrate(None, START_BITRATE, MAX_BITRATE)
         answer = await self._pc.create_answer()
         answer = rtc.SessionDescription("answer", with_channels(answer.sdp, plan.channels_in))
@@ -137,7 +148,7 @@ class Peer:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._candidate.wait(), FIRST_CANDIDATE_S)
             await asyncio.wait_for(self._gathered.wait(), CANDIDATE_GRACE_S)
-        return with_candidates(answer.sdp, self._local)
+        return self._messages.promise(with_candidates(answer.sdp, self._local))
 
     async def add_candidate(self, candidate: str, mid: str | None, index: int | None) -> None:
         """A remote candidate, which may come before the offer is applied."""
@@ -155,25 +166,26 @@ class Peer:
         except RuntimeError as error:
             log.debug("connection %d: candidate ignored: %s", self._id, error)
 
-    def send(self, text: str) -> None:
-        if self._closed:
-            return
-        channel = self._channels.get("data")
-        if channel is None or not self._opened:
-            if len(self._queued) < MAX_QUEUED_MESSAGES:
-                self._queued.append(text)
-            return
-        data = text.encode()
-        if len(data) > self._largest:  # libwebrtc would close the channel over it.
-            log.warning("a message of %d bytes is not sent: connection %d takes %d", len(data), self._id, self._largest)
-            return
+    def send(self, message: ServerMessage) -> None:
+        if not self._closed:
+            self._transmit(self._conversation.say(message))
+
+    def _transmit(self, packets: Iterable[Packet]) -> None:
+        for packet in packets:
+            self._messages.send(packet)
+
+    async def statistics(self) -> PathStatistics | None:
+        if self._closed or self._pc is None:
+            return None
+        held = [self._pc]
         try:
-            if channel.buffered_amount() > MAX_BUFFERED_BYTES:
-                log.warning("connection %d does not read its messages: one is dropped", self._id)
-                return
-            channel.send(data, False)
+            return path_statistics(await held[0].get_stats(), self._names)
         except RuntimeError as error:
-            log.debug("connection %d: message not sent: %s", self._id, error)
+            log.debug("connection %d: no statistics: %s", self._id, error)
+            return None
+        finally:
+            if self._closed:  # Meanwhile: this may be the last reference, see `close`.
+                await self._loop.run_in_executor(None, held.clear)
 
     async def close(self) -> None:
         if self._closed:
@@ -181,27 +193,16 @@ class Peer:
         self._closed = True
         if self._timeout is not None:
             self._timeout.cancel()
-        channel = self._channels.get("data")
-        if channel is not None:
-            with contextlib.suppress(Exception):
-                await channel.drain(0.2)
-        for item in self._channels.values():
-            with contextlib.suppress(Exception):
-                item.close()
+        await self._messages.close()
         self._video.clear()
         self._audio.clear()
-        self._channels.clear()
         # Dropping the last reference closes the connection, and libwebrtc may wait for its own threads in there.
         doomed, self._pc, self._keep = [self._pc, *self._keep], None, []
+        for sender in self._senders:
+            doomed += await sender.close()
         await self._loop.run_in_executor(None, doomed.clear)
 
     async def _add_video(self, factory: rtc.PeerConnectionFactory, transceiver: Any, name: str, codec: Codec) -> None:
-        track = factory.create_video_track_with_options(
-            f"{name}-{self._id}", pre_encoded=(1280, 720), frame_metadata=False
-        )
-        assert isinstance(track, rtc.EncodedVideoTrack)
-        await transceiver.set_track(track)
-        await transceiver.set_direction(rtc.TransceiverDirection.SendOnly)
         await transceiver.set_codec_preferences([_CODECS[codec]])
         # Without this, libwebrtc caps a stream above 960x540 at 2.5 Mbit/s and queues the rest.
         await transceiver.set_send_bitrate(None, MAX_BITRATE)
@@ -212,14 +213,13 @@ class Peer:
             elif isinstance(event, rtc.RateUpdate) and event.bitrate_bps > 0:
                 self._post(self._events.viewer_bitrate, self, name, event.bitrate_bps)
 
-        track.on_encoder_feedback(feedback)
-        self._keep += [track, transceiver]
-        self._video[name] = (codec, _VideoSink(track))
+        sender = VideoSender(factory, transceiver, f"{name}-{self._id}", self._turns, feedback)
+        self._senders.append(sender)
+        self._video[name] = (codec, sender)
 
     async def _add_audio(self, factory: rtc.PeerConnectionFactory, transceiver: Any, name: str) -> None:
         track = factory.create_audio_track_with_local_source(f"{name}-{self._id}")
         await transceiver.set_track(track)
-        await transceiver.set_direction(rtc.TransceiverDirection.SendOnly)
         self._keep += [track, transceiver]
         self._audio[name] = _AudioSink(track)
 
@@ -273,38 +273,77 @@ class Peer:
 
     def _on_data_channel(self, channel: Any) -> None:
         """On libwebrtc's thread: messages may follow at once, so the handlers are set here."""
-        label = "control" if channel.label() == "control" else "data"
+        name: ChannelName = "control" if channel.label() == "control" else "data"
+        whole = self._messages.add(name, channel)
 
-        def message(data: bytes, _binary: bool) -> None:
-            if len(data) > MAX_MESSAGE_BYTES:
-                text = f"a message of {len(data)} bytes is above the limit of {MAX_MESSAGE_BYTES}"
-                self._post(self._events.viewer_refused, self, "message_too_large", text)
-            elif self._limit.admit():
-                self._post(self._events.viewer_message, self, data)
+        def message(data: bytes, binary: bool) -> None:
+            try:
+                came = whole(data, not binary)
+            except BadChunk as error:
+                self._post(self.leave, str(error))
+                return
+            if came is None:
+                return
+            data, text, length = came
+            if length > self._messages.limit:
+                why = f"a message of {length} bytes is above the limit of {self._messages.limit}"
+                self._post(self._events.viewer_refused, self, "message_too_large", why)
+            elif self._limit.admit(length):
+                self._post(self._hear, name, data, text)
             elif refused := self._limit.to_tell():
-                text = f"{refused} messages were dropped: at most {self._limit.rate:.0f} a second are taken"
-                self._post(self._events.viewer_refused, self, "rate_limited", text)
+                why = f"{refused} messages were dropped: at most {self._limit.rate:.0f} a second, fewer long"
+                self._post(self._events.viewer_refused, self, "rate_limited", why)
 
         channel.on_message(message)
         channel.on_open(self._hop(self._maybe_open))
         channel.on_close(lambda: self._post(self.leave, "the client closed the channel"))
-        self._channels[label] = channel
         self._post(self._maybe_open)
 
+    def _hear(self, channel: ChannelName, data: bytes, text: bool) -> None:
+        if self._closed:
+            return
+        try:
+            message = self._conversation.hear(channel, data, text=text)
+        except WireError as error:
+            self._events.viewer_refused(self, "invalid_message", str(error))
+            return
+        self._transmit(self._conversation.release())
+        if self._opened:
+            self._events.viewer_message(self, message)
+        elif len(self._early) < MAX_EARLY:
+            self._early.append(message)
+            self._maybe_open()
+
     def _maybe_open(self) -> None:
-        """Opened means: connected, and the data channel, if the offer has one, takes messages."""
+        """Opened means: connected, and the data channel, if the offer has one, takes messages. Who may have a channel
+        for the verbs is given a moment to say so.
+        """
+        self._messages.flush()
         if self._opened or self._closed or not self._connected:
             return
-        channel = self._channels.get("data")
-        if self._wants_channel and (channel is None or channel.state() != rtc.DataChannelState.Open):
+        if self._wants_channel and not self._messages.open("data"):
             return
+        if self._has_verbs is None and self._wants_channel and not self._messages.has("control") and not self._early:
+            if self._grace is None:
+                self._grace = self._loop.call_later(CONTROL_GRACE_S, self._without_control)
+            return
+        self._open()
+
+    def _without_control(self) -> None:
+        self._has_verbs = self._messages.has("control")
+        self._maybe_open()
+
+    def _open(self) -> None:
+        if self._has_verbs is None:
+            self._has_verbs = self._messages.has("control")
         self._opened = True
-        if self._timeout is not None:
-            self._timeout.cancel()
-        queued, self._queued = self._queued, []
-        for text in queued:
-            self.send(text)
+        for timer in (self._timeout, self._grace):
+            if timer is not None:
+                timer.cancel()
         self._events.viewer_opened(self)
+        early, self._early = self._early, []
+        for message in early:
+            self._events.viewer_message(self, message)
 
     def leave(self, reason: str) -> None:
         """This viewer is gone, or is about to be replaced: say so, once."""

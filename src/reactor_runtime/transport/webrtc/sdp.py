@@ -10,6 +10,10 @@ from typing import Literal
 
 from reactor_runtime.media.encoder import Codec
 
+_CHUNKING = "a=x-reactor-dc-chunking:1"
+CHUNKED_BYTES = 256 * 1024
+"""Of a client that does not say."""
+
 
 @dataclass(slots=True)
 class Section:
@@ -52,6 +56,23 @@ def max_message_size(sdp: str) -> int:
         if line.startswith("a=max-message-size:") and line[19:].strip().isdigit():
             return int(line[19:]) or sys.maxsize  # 0 means any length.
     return 65_536
+
+
+def chunked_message_size(sdp: str) -> int | None:
+    """The longest message, in bytes, of a client that cuts up its own and puts ours together; None of any other."""
+    for line in sdp.splitlines():
+        if (found := re.match(rf"{_CHUNKING}(?: max-message-size=(\d+))?\s*$", line)) is not None:
+            return int(found[1] or CHUNKED_BYTES)
+    return None
+
+
+def with_chunking(sdp: str, longest: int) -> str:
+    """The description with the promise to do the same, for messages of at most `longest` bytes."""
+    blocks = _blocks(sdp)
+    for block in blocks:
+        if block and block[0].startswith("m=application"):
+            block.append(f"{_CHUNKING} max-message-size={longest}")
+    return _joined(blocks)
 
 
 def with_channels(sdp: str, channels: Literal[1, 2]) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import reactor_webrtc as rtc
 
 from reactor_runtime.contract import Track
 from reactor_runtime.media.encoder import Codec
-from reactor_runtime.transport.viewer import Offer, OfferRefused, TrackPlan, ViewerEvents
+from reactor_runtime.transport.viewer import Offer, OfferedTrack, OfferRefused, TrackPlan, ViewerEvents
 from reactor_runtime.transport.webrtc.peer import Peer
-from reactor_runtime.transport.webrtc.sdp import choose_codec, sections
+from reactor_runtime.transport.webrtc.sdp import Section, choose_codec, sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class WebRtcTransport:
         builder.with_send_playout_delay(0.0, 0.0)
         builder.with_receive_playout_delay(0.0, 0.0)
         self._factory = builder.build()
+        self._turns = asyncio.Lock()
 
     def check(self, offer: Offer, tracks: Sequence[Track]) -> TrackPlan:
         """What the offer takes. Raises `OfferRefused` for what cannot be served."""
@@ -66,10 +67,12 @@ class WebRtcTransport:
         if not any(section.kind in ("video", "audio", "application") for section in found):
             raise OfferRefused("the offer has no media and no data channel")
         by_mid = {section.mid: section for section in found}
+        offered = _in_order(found, tracks) if offer.tracks is None else offer.tracks
         outputs = {track.name: track for track in tracks if track.direction == "out"}
+        mids: dict[str, str] = {}
         codecs: dict[str, Codec] = {}
         audio: list[str] = []
-        for wanted in offer.tracks:
+        for wanted in offered:
             section = by_mid.get(wanted.mid)
             if section is None or wanted.direction != "recvonly":
                 continue
@@ -78,6 +81,7 @@ class WebRtcTransport:
                 raise OfferRefused(f"the model has no output track {wanted.name!r}; it has {sorted(outputs)}")
             if not track.kind == wanted.kind == section.kind:
                 raise OfferRefused(f"track {wanted.name!r} is {track.kind}, and section {wanted.mid} {section.kind}")
+            mids[wanted.name] = wanted.mid
             if track.kind == "audio":
                 audio.append(wanted.name)
                 continue
@@ -88,15 +92,17 @@ class WebRtcTransport:
                 raise OfferRefused(f"no codec in common for {wanted.name!r}: the offer has {theirs}; we have {ours}")
             codecs[wanted.name] = codec
         inputs = {track.name: track for track in tracks if track.direction == "in"}
-        names = {t.mid: t.name for t in offer.tracks if t.direction == "sendonly"}
+        names = {t.mid: t.name for t in offered if t.direction == "sendonly"}
         published: dict[str, list[Track | None]] = {"video": [], "audio": []}
         for section in found:
             if section.kind in published and section.direction in ("sendonly", "sendrecv"):
                 brought = inputs.get(names.get(section.mid, ""))
                 published[section.kind].append(brought if brought and brought.kind == section.kind else None)
         return TrackPlan(
+            mids,
             codecs,
-            tuple(audio),
+            duplex=frozenset(name for name, mid in mids.items() if mid in names),
+            audio=tuple(audio),
             published_video=_names(published["video"]),
             published_audio=_names(published["audio"]),
             channels_out=_channels(outputs[name] for name in audio),
@@ -114,12 +120,26 @@ class WebRtcTransport:
             bundle_policy=rtc.BundlePolicy.MaxBundle,
             frame_metadata=False,  # AV1 with metadata trailers does not decode.
         )
-        peer = Peer(connection, asyncio.get_running_loop(), self._events)
+        peer = Peer(connection, asyncio.get_running_loop(), self._events, self._turns)
         try:
             return peer, await peer.connect(self._factory, config, offer, plan)
         except BaseException:
             await peer.close()
             raise
+
+
+def _in_order(found: Iterable[Section], tracks: Sequence[Track]) -> list[OfferedTrack]:
+    """The sections with the model's tracks of their kind and direction, as far as there are any."""
+    left = {way: [track for track in tracks if track.direction == way] for way in ("in", "out")}
+    assigned: list[OfferedTrack] = []
+    for section in found:
+        for way, ours, theirs in (("out", "recvonly", "sendonly"), ("in", "sendonly", "recvonly")):
+            track = next((track for track in left[way] if track.kind == section.kind), None)
+            if track is not None and section.direction not in (theirs, "inactive"):
+                left[way].remove(track)
+                direction: Any = ours
+                assigned.append(OfferedTrack(section.mid, track.name, track.kind, direction))
+    return assigned
 
 
 def _names(tracks: Iterable[Track | None]) -> tuple[str | None, ...]:

@@ -12,6 +12,7 @@ class ModelStyle:
     """See `Style`. What happens in a session is the author's own affair."""
 
     per_session = False
+    farewells = True
     stepping = False
 
     def __init__(self, model: ReactorCore, _: Host) -> None:

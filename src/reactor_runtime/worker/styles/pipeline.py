@@ -17,6 +17,7 @@ class PipelineStyle:
     """See `Style`."""
 
     per_session = True
+    farewells = True
 
     def __init__(self, model: ReactorPipeline, host: Host) -> None:
         self._model = model

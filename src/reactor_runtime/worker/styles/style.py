@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from reactor_runtime.authoring import InputBuffer, Output, StepCompleted
+from reactor_runtime.link import LinkMessage
 from reactor_runtime.worker.emitter import Emitter
 
 END_GRACE_S = 5.0
@@ -12,11 +16,27 @@ END_GRACE_S = 5.0
 up and the process with it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How code that runs in a thread of its own for each session is treated.
+
+    `session_grace` is how many seconds it may take to return when its session is over, before the process is given up.
+    With `check_leaks` it is told what each session has left changed on the model. In `lockstep` the thread and the loop
+    take turns, as virtual time needs it.
+    """
+
+    session_grace: float = 10.0
+    check_leaks: bool = False
+    lockstep: bool = False
+
+
 class Style(Protocol):
     """One model's code. Belongs to the driver's loop."""
 
     per_session: bool
     """Whether the code begins and ends with each session; else it lives as long as the process."""
+    farewells: bool
+    """Whether `@disconnected` runs for those who are there when a session ends."""
 
     @property
     def stepping(self) -> bool:
@@ -52,7 +72,22 @@ class Host(Protocol):
     """What a style finds of the driver."""
 
     session: str | None
+    steps_wanted: int | None
+    """After how many steps the session is over, which needs no viewer; None for one that lasts until it is ended."""
+    steps_made: int
+    """How many of them have been completed."""
+
+    @property
+    def keeps_results(self) -> bool:
+        """Whether what a step has shown is wanted after it."""
+        ...
+
+    rules: Rules
     emitter: Emitter
+    buffers: dict[str, InputBuffer]
+    """What viewers publish, by input track."""
+    connected: asyncio.Event
+    """Set while a client is there."""
     lock: asyncio.Lock
     """Held by whichever of handlers and steps runs."""
     gate: asyncio.Event
@@ -68,6 +103,22 @@ class Host(Protocol):
 
     def stepped(self) -> None:
         """A step is over; its output is not sent yet."""
+        ...
+
+    def completed(self, step: StepCompleted, outputs: Sequence[Output]) -> None:
+        """A step that counts is over, and all that it has shown is sent: `outputs`."""
+        ...
+
+    async def reject(self, error: Exception) -> None:
+        """An output cannot be shown: tell it. Waits a frame's time, for it may repeat."""
+        ...
+
+    def tell(self, message: LinkMessage) -> None:
+        """Send a message to the edge. Any thread; never blocks."""
+        ...
+
+    def over(self, reason: str, cause: str = "stopped") -> None:
+        """The author's code has ended the session by itself; the edge is asked to end it for everybody."""
         ...
 
     def fail(self, error: BaseException) -> None:

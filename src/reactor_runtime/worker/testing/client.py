@@ -19,7 +19,7 @@ class Client:
         """What the model knows it as: `ClientInfo.id`."""
         self.connected = True
         """Until it disconnects, or the session ends."""
-        self.messages: list[dict[str, Any]] = []
+        self.messages: list[Any] = []
         """What the model has sent to it, or to everybody, while it was there: `{"type": …, "data": {…}}`."""
         self.receipts: list[Receipt] = []
         """Of its commands, in the order in which they were sent."""

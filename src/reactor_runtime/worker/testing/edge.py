@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from reactor_runtime.link import CommandDone, Fault, LinkMessage, ModelSaid, SessionClosed
+from reactor_runtime.link import CommandDone, Fault, LinkMessage, ModelSaid, ModelSent, SessionClosed
 from reactor_runtime.worker.testing.client import Client
 from reactor_runtime.worker.testing.media import Collector, Frame, Sound
 from reactor_runtime.worker.testing.receipts import Receipt
@@ -22,7 +22,7 @@ class Edge:
         self.waiting: list[Frame] = []
         """Frames that the test has not looked at."""
         self.sounds: list[Sound] = []
-        self.messages: list[dict[str, Any]] = []
+        self.messages: list[Any] = []
         self.receipts: list[Receipt] = []
         self.faults: list[Fault] = []
         self.files = MemoryFiles()
@@ -45,11 +45,9 @@ class Edge:
             case CommandDone():
                 self._handled(message)
             case ModelSaid():
-                said = {"type": message.name, "data": message.data}
-                self.messages.append(said)
-                for client in self.clients:
-                    if message.client in (None, client.id):
-                        client.messages.append(said)
+                self._say({"type": message.name, "data": message.data}, message.client)
+            case ModelSent():
+                self._say(message.payload, message.client)
             case Fault():
                 self.faults.append(message)
             case SessionClosed():
@@ -58,14 +56,23 @@ class Edge:
                     client.connected = False
                 self.clients.clear()
 
+    def _say(self, said: Any, only: int | None) -> None:
+        self.messages.append(said)
+        for client in self.clients:
+            if only in (None, client.id):
+                client.messages.append(said)
+
     def _handled(self, done: CommandDone) -> None:
         receipt = self._open[done.id]
         receipt.handled = True
+        if done.reply is not None:
+            self.take(done.reply)
         if done.error is None:
             self.waiting.clear()  # They were made before it.
-        else:
-            receipt.status, receipt.reason = "failed", done.error
-            del self._open[done.id]
+            return
+        receipt.status, receipt.reason = "rejected" if done.rejected else "failed", done.error
+        receipt.field, receipt.code = done.field, done.code
+        del self._open[done.id]
 
     def sink(self, clock: Callable[[], float], news: Callable[[], None]) -> Collector:
         """A sink whose frames come here. `clock` gives the loop's time, `news` is told of each frame."""

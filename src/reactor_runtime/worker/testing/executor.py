@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, cast
@@ -25,10 +25,11 @@ from reactor_runtime.authoring import (
     ModelMessage,
     Output,
     ReactorPipeline,
+    StepCompleted,
     UploadedFile,
     describe,
+    to_json,
 )
-from reactor_runtime.authoring.jsonable import to_json
 from reactor_runtime.contract import Rejection, validate
 from reactor_runtime.worker.styles.steps import PipelineSteps
 
@@ -244,8 +245,13 @@ class _Runtime:
     def set_fps(self, fps: float) -> None:
         self.fps = fps
 
-    def flush(self) -> None:
+    pending = False
+
+    def flush(self, hold: bool = False) -> None:
         """Nothing waits."""
+
+    def completed(self, step: StepCompleted, outputs: Sequence[Output]) -> None:
+        """Nobody counts."""
 
     async def emit(self, output: Output, *, compute_time: float | None, drop: bool, paced: bool = True) -> int:
         raise RuntimeError("PipelineExecutor takes what inference yields; ModelTest runs a model that emits by itself")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from reactor_runtime.authoring import Picture
 from reactor_runtime.media.convert import layout_of, to_rgb
-from reactor_runtime.worker.emitter import Stamp
+from reactor_runtime.worker.ring_sink import Stamp
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class Frame:
     """One frame as a viewer gets it: `pixels` are RGB uint8 `(H, W, 3)`. numpy takes a frame where it takes an array.
 
     `number` counts the frames of the track from 0 in each session, `step` the outputs that the model emitted, from 1.
-    `due` is when it is to be shown, in seconds of `ModelTest.time`.
+    `due` is when it is to be shown, in seconds of `ModelTest.time`. `metadata` is what the model says of it.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -27,6 +27,7 @@ class Frame:
     number: int
     step: int
     due: float
+    metadata: bytes = b""
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False and dtype is not None and np.dtype(dtype) != self.pixels.dtype:
@@ -78,13 +79,13 @@ class Collector:
         """
         layout_of(picture.height, picture.width)
         pixels = to_rgb(picture.array, range=picture.format.range, layout=picture.format.layout)
-        frame = Frame(pixels, track, stamp.seq, stamp.step, stamp.due - self._zero)
+        frame = Frame(pixels, track, stamp.seq, stamp.step, stamp.due - self._zero, picture.metadata)
         self._show(frame, stamp.applied)
 
     def play(self, track: str, samples: NDArray[np.int16], rate: int, stamp: Stamp) -> None:
         """Hand on a copy."""
         self._hear(Sound(samples.copy(), track, rate, stamp.step, stamp.due - self._zero))
 
-    def flush(self) -> None:
+    def flush(self, hold: bool) -> None:
         """What is not due yet will never be shown."""
         self._flush()

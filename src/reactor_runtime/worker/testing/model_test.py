@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reactor_runtime.authoring import InputFrame, ReactorCore, ReactorPipeline
+from reactor_runtime.authoring import InputFrame, ReactorApp, ReactorPipeline
+from reactor_runtime.authoring.video_model import VideoModel
 from reactor_runtime.contract import Contract, Rejection, Track, validate
 from reactor_runtime.link import ClientJoined, ClientLeft, CommandCall, Demand, FileAnnounced, SessionEnd, SessionStart
 from reactor_runtime.worker.testing.client import Client
@@ -28,17 +29,23 @@ class ModelTest:
     """A loaded model, and all that the service would be to it. Use it in a `with` block, on one thread.
 
     `model` is a class, or the folder of a workspace, whose `reactor.yaml` and config file are read; `config` is what
-    `load` gets, or what lies on top of the config file. Nothing listens, and nothing waits: time is virtual
-    (see `spend`), and the model runs only inside the calls below. A call that gets nowhere for `timeout` seconds of
-    virtual time raises `Stuck`. What `load`, `inference`, `run` and the hooks raise comes out of the call that ran
-    into it; what a command's handler raises is in the receipt, as for a client.
+    `load` gets, or what lies on top of the config file, in whose place `config_file` may come. Nothing listens, and
+    nothing waits: time is virtual (see `spend`), and the model runs only inside the calls below. A call that gets
+    nowhere for `timeout` seconds of virtual time raises `Stuck`. What `load`, `inference`, `run` and the hooks raise
+    comes out of the call that ran into it; what a command's handler raises is in the receipt, as for a client.
     """
 
     def __init__(
-        self, model: type[ReactorCore] | str | Path, config: Mapping[str, Any] | None = None, *, timeout: float = 60.0
+        self,
+        model: type[Any] | str | Path,
+        config: Mapping[str, Any] | None = None,
+        *,
+        config_file: Path | None = None,
+        timeout: float = 60.0,
     ) -> None:
         self._source = model
         self._config = dict(config or {})
+        self._config_file = config_file
         self._timeout = timeout
         self._stack = ExitStack()
         self._stage: Stage | None = None
@@ -51,7 +58,8 @@ class ModelTest:
         self.sounds = self._edge.sounds
         """All sound of the session."""
         self.messages = self._edge.messages
-        """All that the model has said in the session, to whomever: `{"type": …, "data": {…}}`."""
+        """All that the model has said in the session, to whomever: `{"type": …, "data": {…}}`, or what a `VideoModel`
+        has sent as it is."""
         self.receipts = self._edge.receipts
         """Of all commands of the session."""
         self.faults = self._edge.faults
@@ -66,7 +74,7 @@ class ModelTest:
         else:
             raise RuntimeError("ModelTest runs the model on a loop of its own: use it in a plain `def` test")
         with ExitStack() as stack:
-            description, config = stack.enter_context(opened(self._source, self._config))
+            description, config = stack.enter_context(opened(self._source, self._config, self._config_file))
             self._contract = description.contract
             self._stage = Stage(description, config, self._edge)
             self._stack = stack.pop_all()
@@ -108,7 +116,7 @@ class ModelTest:
 
     @property
     def steps(self) -> int:
-        """How many steps `inference` has made, those that showed nothing included, in all sessions."""
+        """How many steps have been made, those that showed nothing included, in all sessions."""
         return self._on_stage.steps
 
     @property
@@ -208,19 +216,19 @@ class ModelTest:
         return frames
 
     def step(self, count: int = 1) -> list[Frame]:
-        """Let `inference` make `count` steps. Returns the frames that they made: of all tracks, none for `Idle`.
+        """Let the model make `count` steps. Returns the frames that they made: of all tracks, none for `Idle`.
 
         Frames that were made before and not looked at yet are dropped. An output that cannot be shown is in `faults`.
         Raises `TypeError` for a model that has no steps.
         """
-        if not isinstance(self.model, ReactorPipeline):
+        if not self._steps:
             raise TypeError(f"{type(self.model).__name__} has no steps: its run() emits when it likes; use frames()")
         self._watched()
         stage, waiting = self._on_stage, self._edge.waiting
         waiting.clear()
         for _ in range(count):
             made = stage.steps
-            self._until(lambda: stage.steps > made, "inference does not get to its next step")  # noqa: B023
+            self._until(lambda: stage.steps > made, f"{self._steps} does not get to its next step")  # noqa: B023
         frames = list(waiting)
         waiting.clear()
         return frames
@@ -236,6 +244,19 @@ class ModelTest:
         frames = [frame for frame in waiting if frame.due <= until]
         waiting[:] = [frame for frame in waiting if frame.due > until]
         return frames
+
+    def set_fps(self, fps: float) -> None:
+        """Pin the playback rate, whatever the model's own is. Raises `ValueError` unless positive and finite."""
+        self._on_stage.driver.set_fps(fps)
+
+    def at(self, time: float, call: Callable[[], None]) -> None:
+        """Call something when it is that `time`, or later if a step holds it up; as soon as may be, if that is past.
+
+        It is for what comes from outside while the model runs, such as `push`; it may call `at` again, and nothing
+        else that lets the model run.
+        """
+        stage = self._on_stage
+        stage.loop.call_at(stage.zero + time, call)
 
     def sound(self, track: str | None = None) -> NDArray[np.int16]:
         """What the only audio track, or `track`, has played in this session: int16 `(channels, M)`."""
@@ -323,6 +344,14 @@ class ModelTest:
             raise RuntimeError("no session is running: call connect() first")
         return self._edge.session
 
+    @property
+    def _steps(self) -> str:
+        """Which method makes a step; empty for a model that has none."""
+        model = self.model
+        if isinstance(model, ReactorApp) and type(model).run is ReactorApp.run:
+            return "generate"
+        return "inference" if isinstance(model, ReactorPipeline) else ""
+
     def _watched(self) -> None:
         """Without a client nothing is ever made."""
         _ = self.client
@@ -335,7 +364,9 @@ class ModelTest:
 
     def _never(self, what: str) -> str:
         place = self._on_stage.place
-        behind = f"; inference waits at {place}, and nothing is handled during a step" if place else ""
+        behind = f"; {self._steps} waits at {place}, and nothing is handled during a step" if place else ""
+        refusal = getattr(self._on_stage.driver.style, "refusal", None)
+        behind = behind or (f"; process_input refuses it: {refusal}" if refusal is not None else "")
         return f"{what} in {self._timeout:g} s of virtual time{behind}"
 
     def _standstill(self, steps: int, faults: int) -> str:
@@ -343,12 +374,16 @@ class ModelTest:
         if len(self.faults) > faults:
             return f"an output cannot be shown: {self.faults[-1].message}"
         seconds = f"in {self._timeout:g} s of virtual time"
-        if not isinstance(self.model, ReactorPipeline):
-            return f"run() emitted nothing {seconds}"
+        if not self._steps:
+            return f"{'start_session' if isinstance(self.model, VideoModel) else 'run'}() emitted nothing {seconds}"
         if (made := self.steps - steps) > 0:
-            return f"inference made {made} steps {seconds}, and yielded Idle or None"
+            what = "yielded Idle or None" if self._steps == "inference" else "process_output gave nothing to show"
+            return f"{self._steps} made {made} steps {seconds}, and {what}"
         place = self._on_stage.place
-        return f"inference waits at {place} and made no step {seconds}" if place else f"no step was made {seconds}"
+        if place:
+            return f"{self._steps} waits at {place} and made no step {seconds}"
+        refusal = getattr(self._on_stage.driver.style, "refusal", None)
+        return f"no step was made {seconds}" + (f": process_input refuses it: {refusal}" if refusal is not None else "")
 
 
 def _chosen(tracks: tuple[Track, ...], what: str, name: str | None) -> Track:

@@ -11,8 +11,8 @@ class Receipt:
     """Of one command; it changes as the command goes its way. The words are those of the receipts that clients get.
 
     `rejected` (`field`, `reason`): it breaks the contract, and the model never saw it. `accepted`: it was sent to the
-    model. `failed` (`reason`): its handler raised. `applied`: `frame` is the number of the first frame, of `track`,
-    that shows it.
+    model. `failed` (`reason`): its handler raised, with `code` a `CommandError`. `applied`: `frame` is the number of
+    the first frame, of `track`, that shows it.
     """
 
     command: str
@@ -20,6 +20,7 @@ class Receipt:
     status: Literal["accepted", "applied", "rejected", "failed"] = "accepted"
     field: str | None = None
     reason: str | None = None
+    code: str | None = None
     track: str | None = None
     frame: int | None = None
     handled: bool = False

@@ -8,11 +8,12 @@ import dataclasses
 import inspect
 import itertools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from reactor_runtime.authoring import Description, Hook, HookName
-from reactor_runtime.link import CommandCall, CommandDone, LinkMessage
+from reactor_runtime.link import CommandCall, CommandDone, LinkMessage, SessionEnd, SessionOver
 from reactor_runtime.worker.driver import Driver
+from reactor_runtime.worker.styles import Rules
 from reactor_runtime.worker.testing.edge import Edge
 from reactor_runtime.worker.testing.virtual_time import Deadlock, Livelock, VirtualTimeLoop
 
@@ -34,7 +35,7 @@ class Stage:
     `edge` takes what the driver sends. Raises what `load` raises.
     """
 
-    def __init__(self, description: Description, config: dict[str, Any], edge: Edge) -> None:
+    def __init__(self, description: Description, config: Any, edge: Edge) -> None:
         self._edge = edge
         self._done: Callable[[], bool] | None = None
         self._ids = itertools.count(1)
@@ -49,9 +50,9 @@ class Stage:
         self.loop = loop
         self.zero = loop.time()
         try:
-            self.model = cast(Any, description.model_class())
+            self.model = description.make(config)
             self.driver = self._runner.run(self._make_driver(description))
-            self.model.load(config)
+            description.load(self.model, config)
             self._running = self._runner.run(self._begin())
         except BaseException:
             self._runner.close()
@@ -61,7 +62,7 @@ class Stage:
         hooks: dict[HookName, Hook] = {name: self._watched(hook) for name, hook in description.hooks.items()}
         sink = self._edge.sink(self.loop.time, self._news)
         watched = dataclasses.replace(description, hooks=hooks)
-        return Driver(self.model, watched, self._take, sink, self._edge.files)
+        return Driver(self.model, watched, self._take, sink, self._edge.files, Rules(lockstep=True))
 
     async def _begin(self) -> asyncio.Future[None]:
         self.driver.on_step = self._count
@@ -99,6 +100,8 @@ class Stage:
             self._marks.discard(message.id)
         else:
             self._edge.take(message)
+        if isinstance(message, SessionOver):  # As the service does.
+            self.driver.deliver(SessionEnd(message.session, message.reason))
         self._news()
 
     def _count(self) -> None:

@@ -37,6 +37,14 @@ class MemoryFiles:
         """The file. Raises `LookupError`."""
         return self._files[upload_id]
 
+    def ids(self) -> list[str]:
+        """The upload ids of all files."""
+        return list(self._files)
+
+    def drop(self, upload_id: str) -> None:
+        """Nobody will ask for it again."""
+        self._files.pop(upload_id, None)
+
     def forget(self, session: str) -> None:
         """The session is over, and its files are gone."""
         self._files.clear()

@@ -9,6 +9,8 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from reactor_runtime.authoring.video_model import current
+
 T = TypeVar("T")
 
 THREAD_PATIENCE_S = 60.0
@@ -113,13 +115,16 @@ def run_virtual(main: Coroutine[Any, Any, T], *, limit: float = 3600.0, patience
 def spend(seconds: float) -> None:
     """Let `seconds` of virtual time pass, as a step does that computes or sleeps; costs no real time.
 
-    Call it from code that the testing kit runs: `inference`, `run`, handlers and hooks. Put in the place of
-    `time.sleep` it makes a model that sleeps quick to test. Raises `RuntimeError` anywhere else.
+    Call it from code that the testing kit runs: `inference`, `run`, `start_session`, handlers and hooks. Put in the
+    place of `time.sleep` it makes a model that sleeps quick to test. Raises `RuntimeError` anywhere else.
     """
     try:
         loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
     except RuntimeError:
         loop = None
+    if loop is None and (context := current()) is not None:
+        context._spend(seconds)  # The thread of a `VideoModel`'s session: the loop runs meanwhile.
+        return
     if not isinstance(loop, VirtualTimeLoop):
         raise RuntimeError("spend() lets virtual time pass: call it from code that ModelTest runs on its loop")
     loop.spend(seconds)

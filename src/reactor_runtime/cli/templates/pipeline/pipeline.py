@@ -18,6 +18,7 @@ class MyState(InputState):
 
 class MyModel(ReactorPipeline):
     state: MyState
+    fps = 30
     buffer_size = 8
 
     def load(self, config: dict[str, Any]) -> None:

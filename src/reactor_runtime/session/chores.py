@@ -1,0 +1,71 @@
+"""What is done time and again while anybody is here: statistics, and who has fallen silent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from reactor_runtime.session.audience import Audience
+from reactor_runtime.session.statistics import Statistics
+from reactor_runtime.transport import Viewer
+
+PING_CHECK_S = 2.0
+PATHS_S, LOOK_WITHIN_S = 5.0, 1.0
+"""How often the viewers' paths are looked at."""
+
+
+class Chores:
+    """Belongs to the event loop's thread. `on_silent` gets each viewer that has pinged once, and then has said nothing
+    for `ping_timeout` seconds; `note` writes a fact to the journal.
+    """
+
+    def __init__(
+        self,
+        here: Audience,
+        statistics: Statistics,
+        ping_timeout: float,
+        on_silent: Callable[[Viewer], None],
+        note: Callable[..., None],
+    ) -> None:
+        self._here = here
+        self._statistics = statistics
+        self._ping_timeout = ping_timeout
+        self._on_silent = on_silent
+        self._note = note
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Somebody is here. Ends by itself when nobody is."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        checked = looked = time.monotonic()
+        self._statistics.restart()
+        while self._here:
+            await asyncio.sleep(1.0)
+            if self._here.wants("stats"):
+                self._here.publish("stats", self._statistics.read(len(self._here)))
+            now = time.monotonic()
+            if now - looked >= PATHS_S:
+                looked = now
+                await self._look()
+            if now - checked >= PING_CHECK_S:
+                checked = now
+                for viewer in self._here.silent(now, self._ping_timeout):
+                    self._on_silent(viewer)
+
+    async def _look(self) -> None:
+        """How each viewer's path does."""
+        found: dict[str, Any] = {}
+        for attendance in self._here:
+            with contextlib.suppress(TimeoutError):
+                if (path := await asyncio.wait_for(attendance.viewer.statistics(), LOOK_WITHIN_S)) is not None:
+                    found[str(attendance.viewer.id)] = asdict(path)
+        streams = self._statistics.totals()
+        at = int(time.time() * 1000)
+        self._note("metric", name="runtime_stats", observed_at=at, model_output=streams, connection_stats=found)

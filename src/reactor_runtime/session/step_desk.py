@@ -1,0 +1,44 @@
+"""What a session is to make of its steps, and what becomes of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Callable
+
+from reactor_runtime.link import StepDone, StepSaved
+from reactor_runtime.session.results import StepResults
+from reactor_runtime.session.starting import STREAM, Order
+
+
+class StepDesk:
+    """The order of the session that runs, and the results of it and of those before. Belongs to the event loop's
+    thread. `note(event, **detail)` writes to the journal.
+    """
+
+    def __init__(self, note: Callable[..., None]) -> None:
+        self.order = STREAM
+        self.results = StepResults()
+        self._note = note
+
+    def begin(self, order: Order) -> Order:
+        """A session begins; returns its order, in which it has a name."""
+        self.order = order if order.own_id else dataclasses.replace(order, own_id=str(uuid.uuid4()))
+        self.results.begin(self.order.own_id)
+        return self.order
+
+    def end(self) -> None:
+        """There is no session any more; nothing happens if there was none."""
+        if self.order.own_id:
+            self.results.ended(self.order.own_id)
+        self.order = STREAM
+
+    def done(self, message: StepDone) -> None:
+        """A step of the session is over."""
+        self._note("step_completed", step=message.step, saved=message.saved, error=message.error)
+
+    def saved(self, message: StepSaved) -> None:
+        """What a step has made is complete, of this session or of one before."""
+        self.results.add(message)
+        facts = {"files": message.files, "usage": message.usage, "generate_s": message.generate_s}
+        self._note("step_result_ready", session_id=message.own_id, step=message.step, **facts)

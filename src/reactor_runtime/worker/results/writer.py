@@ -1,0 +1,136 @@
+"""Writes the results of steps, each in a folder of its own, on a thread of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import mimetypes
+import queue
+import tempfile
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from reactor_runtime.authoring import Output, StepCompleted
+from reactor_runtime.authoring.app import MOVIE_FILE, RESULT_FILE
+from reactor_runtime.link import LinkMessage, StepSaved
+from reactor_runtime.worker.results.movie import write_movie
+from reactor_runtime.worker.results.record import StepRecord, copied
+
+log = logging.getLogger("reactor.model")
+
+MAX_MESSAGES = 256
+"""Of what the model has told everybody during a step, the newest that are kept."""
+
+
+class Results:
+    """The steps of one model. `keep` and `said` belong to the driver's loop and never block for long.
+
+    At most `waiting` steps wait to be written. `rates` has the audio tracks with their rates in Hz. `send` hears of
+    each that is complete, on the writer's thread.
+    """
+
+    def __init__(self, send: Callable[[LinkMessage], None], rates: Mapping[str, int], waiting: int = 8) -> None:
+        self._send = send
+        self._rates = rates
+        self._queue: queue.Queue[StepRecord] = queue.Queue(waiting)
+        self._messages: deque[dict[str, Any]] = deque(maxlen=MAX_MESSAGES)
+        self._base: Path | None = None
+        threading.Thread(target=self._run, name="step-results", daemon=True).start()
+
+    def said(self, name: str, data: dict[str, Any]) -> None:
+        """The model has told everybody something."""
+        self._messages.append({"type": name, "data": data})
+
+    def keep(
+        self, own_id: str, session: str, step: int, fps: float, done: StepCompleted, outputs: Iterable[Output]
+    ) -> bool:
+        """Take a step that is over. False if it will not be written: too many wait, it cannot be read, or the session
+        has no UUID in lower case for its folder.
+        """
+        messages = tuple(self._messages)
+        self._messages.clear()
+        if not _is_uuid(own_id) or self._queue.full():
+            return False
+        try:
+            pictures, sound = copied(outputs)
+            self._queue.put_nowait(StepRecord(own_id, session, step, fps, pictures, sound, done, messages))
+        except (queue.Full, ValueError, TypeError):
+            return False
+        return True
+
+    def _run(self) -> None:
+        while True:
+            record = self._queue.get()
+            try:
+                self._write(record)
+            except Exception:
+                log.exception("the result of step %d could not be written", record.step)
+
+    def _write(self, record: StepRecord) -> None:
+        if self._base is None:
+            self._base = Path(tempfile.mkdtemp(prefix="reactor-steps-"))
+        folder = self._base / record.own_id / str(record.step)
+        folder.mkdir(parents=True)
+        began, problem = time.monotonic(), None
+        for name, data in record.done.files.items():
+            (folder / name).write_bytes(data)
+        usage: list[dict[str, Any]] = []
+        if record.pictures or record.sound:
+            try:
+                usage = self._movie(folder / MOVIE_FILE, record)
+            except Exception as error:  # The rest of the step is worth keeping.
+                problem = f"{type(error).__name__}: {error}"
+                (folder / MOVIE_FILE).unlink(missing_ok=True)
+        files = [
+            {"name": path.name, "content_type": _kind(path.name), "size": path.stat().st_size}
+            for path in sorted(folder.iterdir())
+        ]
+        generate = record.done.elapsed or 0.0
+        result = {
+            "step": record.step,
+            "session_id": record.own_id,
+            "files": files,
+            "usage": usage,
+            "messages": list(record.messages),
+            "error": record.done.error,
+            "save_error": problem,
+            "timings": {"generate_s": generate, "encode_s": time.monotonic() - began},
+        }
+        (folder / RESULT_FILE).write_text(json.dumps(result), encoding="utf-8")
+        self._send(StepSaved(record.session, record.own_id, record.step, str(folder), files, usage, generate))
+
+    def _movie(self, path: Path, record: StepRecord) -> list[dict[str, Any]]:
+        track, frames = next(iter(record.pictures.items()), ("", []))
+        heard, sound = next(iter(record.sound.items()), ("", None))
+        write_movie(path, frames, record.fps, sound, self._rates.get(heard, 48_000))
+        if not frames:
+            return []
+        height, width = frames[0].shape[:2]
+        return [
+            {
+                "kind": "video",
+                "track": track,
+                "file": MOVIE_FILE,
+                "duration_s": len(frames) / record.fps,
+                "frames": len(frames),
+                "fps": record.fps,
+                "width": width,
+                "height": height,
+            }
+        ]
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _kind(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -1,0 +1,232 @@
+"""How a thread of the author's and the driver's loop take turns: side by side, or in lockstep on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Work = Callable[[], Coroutine[Any, Any, T]]
+
+TURN_S = 0.005
+"""Virtual seconds that a look at the stop event takes when no time has passed since the last."""
+GLANCE_S = 0.005
+"""Real seconds after which the loop looks whether the thread that it waits for waits itself."""
+PATIENCE_S = 60.0
+"""Real seconds for which the loop waits for a thread that makes no call."""
+OVER = "the session is over"
+
+
+class Conductor(Protocol):
+    """One session's thread and the loop. Made on the loop; `conduct` runs there, the rest on any thread."""
+
+    def call(self, work: Work[T]) -> T:
+        """Run `work` on the loop and wait for what it returns or raises. Never from the loop's own thread."""
+        ...
+
+    def tell(self, act: Callable[[], None]) -> None:
+        """Do something that never blocks."""
+        ...
+
+    def turn(self) -> None:
+        """The author's code has looked whether to stop."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Let virtual time pass. Raises `RuntimeError` where time is real."""
+        ...
+
+    def wait(self, event: threading.Event, real: Callable[[float | None], bool], timeout: float | None) -> bool:
+        """Wait for the stop event; `real` does it in real time."""
+        ...
+
+    def ended(self) -> None:
+        """The session's thread is about to end."""
+        ...
+
+    async def conduct(self, thread: threading.Thread) -> None:
+        """Start the session's thread; returns when it has ended."""
+        ...
+
+
+class Live:
+    """The thread runs beside the loop, as in the service."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+
+    def call(self, work: Work[T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work(), self._loop).result()
+
+    def tell(self, act: Callable[[], None]) -> None:
+        act()
+
+    def turn(self) -> None:
+        """Nothing: the loop runs anyway."""
+
+    def sleep(self, seconds: float) -> None:
+        raise RuntimeError("spend() lets virtual time pass, and time is real here: use time.sleep")
+
+    def wait(self, event: threading.Event, real: Callable[[float | None], bool], timeout: float | None) -> bool:
+        return real(timeout)
+
+    def ended(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._over.set)
+        except RuntimeError:
+            return  # The loop is closed: nobody waits.
+
+    async def conduct(self, thread: threading.Thread) -> None:
+        thread.start()
+        await self._over.wait()
+
+
+@dataclass(frozen=True, eq=False)
+class _Request:
+    work: Work[Any]
+    answer: Future[Any] = field(default_factory=Future)
+
+
+class Lockstep:
+    """The thread runs only while the loop stands still, from one of its calls to the next; so what happens is the same
+    each time. What it computes takes no virtual time; `time.sleep` takes real time.
+
+    A thread that waits for a lock, as for an event that a command sets, lets virtual time pass until it has it.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._home = threading.get_ident()
+        self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
+        self._closed = False
+        self._turned_at = self._loop.time()
+
+    def call(self, work: Work[T]) -> T:
+        if self._closed:
+            raise RuntimeError(OVER)
+        request = _Request(work)
+        self._requests.put(request)
+        result: T = request.answer.result()
+        return result
+
+    def tell(self, act: Callable[[], None]) -> None:
+        if threading.get_ident() == self._home:
+            act()
+            return
+
+        async def work() -> None:
+            act()
+            await asyncio.sleep(0)
+
+        if not self._closed:
+            self.call(work)
+
+    def turn(self) -> None:
+        async def work() -> None:
+            await asyncio.sleep(0 if self._loop.time() > self._turned_at else TURN_S)
+            self._turned_at = self._loop.time()
+
+        if threading.get_ident() != self._home and not self._closed:
+            self.call(work)
+
+    def sleep(self, seconds: float) -> None:
+        self.call(lambda: asyncio.sleep(seconds))
+
+    def wait(self, event: threading.Event, real: Callable[[float | None], bool], timeout: float | None) -> bool:
+        until = None if timeout is None else self._loop.time() + timeout
+        while not event.is_set():
+            if self._closed or (until is not None and self._loop.time() >= until):
+                return False
+        return True
+
+    def ended(self) -> None:
+        self._requests.put(None)
+
+    async def conduct(self, thread: threading.Thread) -> None:
+        thread.start()
+        try:
+            while (request := await self._next(thread)) is not None:
+                await self._serve(request)
+        finally:
+            self._closed = True
+            while not self._requests.empty():
+                if (left := self._requests.get_nowait()) is not None:
+                    left.answer.set_exception(RuntimeError(OVER))
+
+    async def _next(self, thread: threading.Thread) -> _Request | None:
+        """Its next call; None when it has ended. The loop stands still until then, unless the thread waits itself."""
+        began = time.monotonic()
+        while True:
+            try:
+                return self._requests.get(timeout=GLANCE_S)
+            except queue.Empty:
+                waits = _waits(thread)
+            try:
+                return self._requests.get_nowait()  # It may be our own answer that it waits for.
+            except queue.Empty:
+                if waits:
+                    await asyncio.sleep(TURN_S)
+                    began = time.monotonic()
+                elif time.monotonic() - began > PATIENCE_S:
+                    raise RuntimeError(
+                        f"start_session has made no call of its context for {PATIENCE_S:g} s: it is at {place(thread)}"
+                    ) from None
+
+    async def _serve(self, request: _Request) -> None:
+        try:
+            result = await request.work()
+        except asyncio.CancelledError:
+            request.answer.set_exception(RuntimeError(OVER))
+            raise
+        except BaseException as error:
+            request.answer.set_exception(error)
+        else:
+            request.answer.set_result(result)
+
+
+class StopEvent(threading.Event):
+    """Set when the session is to end. To look at it is to take a turn."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__()
+        self._conductor = conductor
+
+    def is_set(self) -> bool:
+        self._conductor.turn()
+        return super().is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self._conductor.wait(self, super().wait, timeout)
+
+
+def place(thread: threading.Thread) -> str:
+    """Where a thread stands, as `file:line`: in the author's code, if it is there at all."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    if frame is None:
+        return "its end"
+    within: FrameType | None = frame
+    while within is not None and _foreign(within.f_code.co_filename):
+        within = within.f_back
+    at = within or frame
+    return f"{Path(at.f_code.co_filename).name}:{at.f_lineno}"
+
+
+def _foreign(file: str) -> bool:
+    """Whether code is Python's own or ours."""
+    ours = str(Path(__file__).parents[2])
+    return file.startswith((str(Path(threading.__file__).parent), ours, "<frozen")) and "site-packages" not in file
+
+
+def _waits(thread: threading.Thread) -> bool:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return frame is not None and frame.f_code.co_filename in (threading.__file__, queue.__file__)

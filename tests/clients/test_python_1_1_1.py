@@ -1,0 +1,21 @@
+"""`reactor-sdk` 1.1.1. The third generation: protobuf, requests that are answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.clients.play import check_camera, check_greeting, check_messages, check_upload, play
+from tests.service.service import Service
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def test_it_watches_hears_commands_uploads_publishes_and_pauses(service: Service) -> None:
+    found = play(service, "1.1.1")
+    check_greeting(found)
+    check_messages(found)
+    check_upload(found)
+    check_camera(found)
+    assert found["setter"] is None
+    assert found["schema"]
+    assert found["paused"] == 0

@@ -1,0 +1,308 @@
+"""The first generation's checklist, the checks of the served surface: real processes, real clients.
+
+Check 19, pings, is `test_39_a_client_that_has_pinged_and_falls_silent_is_lost` of the second generation's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service.conftest import Serve, Watch, Write
+from tests.service.viewer import Heard, Viewer
+
+MODEL = """
+    import time
+
+    import numpy as np
+    from omegaconf import OmegaConf
+    from pydantic import Field
+    from reactor_runtime import VideoModel, command, get_ctx, model
+
+
+    @model(name="served")
+    class Served(VideoModel):
+        def __init__(self, config):
+            print("made with", OmegaConf.to_container(config, resolve=True), flush=True)
+            self.brightness, self.sessions, self.frames, self.way = 1.0, 0, 0, ""
+
+        @command("set_brightness", description="How bright")
+        def set_brightness(self, brightness: float = Field(..., ge=0, le=2)):
+            self.brightness = brightness
+
+        @command("ask")
+        def ask(self):
+            return {"type": "told", "data": {"sessions": self.sessions, "frames": self.frames}}
+
+        @command("go")
+        def go(self, way: str):
+            self.way = way
+
+        def start_session(self):
+            self.sessions += 1
+            self.frames, self.way = 0, ""
+            get_ctx().send({"type": "hello", "data": {"session": self.sessions}})
+            try:
+                while not get_ctx().should_stop():
+                    get_ctx().emit_block(np.full((120, 160, 3), int(100 * self.brightness), np.uint8))
+                    self.frames += 1
+                    time.sleep(0.03)
+                    if self.way == "return":
+                        return
+                    if self.way == "raise":
+                        raise ValueError("no such latent")
+                    if self.way == "stick":
+                        while True:
+                            time.sleep(0.05)  # Stuck here.
+            finally:
+                print("cleaned up", self.sessions, flush=True)
+"""
+
+
+@pytest.fixture
+def folder(workspace: Write) -> Path:
+    """A project of the first generation: no `reactor.yaml`."""
+    return workspace(MODEL, None)
+
+
+def says(viewer: Viewer, kind: str, **data: Any) -> Heard:
+    return viewer.message(
+        lambda m: m.number == viewer.number and m.type == kind and all(m.data.get(k) == v for k, v in data.items())
+    )
+
+
+def test_06_a_command_changes_what_people_see_and_a_bad_one_is_told(folder: Path, serve: Serve, watch: Watch) -> None:
+    service = serve(folder, "--check-leaks").ready()
+    viewer = watch(service).watch()
+    viewer.command("set_brightness", {"brightness": 5}, id="bad")
+    refused = viewer.receipt("bad", "rejected")
+    assert refused["field"] == "brightness"
+    assert "less than or equal to 2" in refused["reason"]
+    viewer.command("set_brightness", {"brightness": "2"}, id="good")
+    viewer.receipt("good", "applied")
+    viewer.wait_frame(lambda frame: frame.luma > 150)
+    service.http("POST", "/stop_session")
+    service.line(r"left these attributes of the model changed: brightness \(1\.0, then 2\.0\), sessions \(0, then 1\)")
+
+
+def test_what_is_sent_first_is_heard_by_the_first_viewer(folder: Path, serve: Serve, watch: Watch) -> None:
+    service = serve(folder).ready()
+    for session in (1, 2, 3):
+        viewer = watch(service)
+        viewer.connect()
+        says(viewer, "hello", session=session)
+        service.http("POST", "/stop_session")
+        service.state("READY")
+
+
+def test_11_a_session_that_returns_is_over_for_everybody(folder: Path, serve: Serve, watch: Watch) -> None:
+    service = serve(folder).ready()
+    viewer, other = watch(service).watch(), watch(service).watch(start=False)
+    viewer.command("go", {"way": "return"})
+    for one in (viewer, other):
+        assert "model has ended" in says(one, "sessionEnded").data["reason"]
+    service.state("READY")
+    again = watch(service).watch()
+    says(again, "hello", session=2)
+    service.line(r"cleaned up 1")
+
+
+def test_12_a_session_that_raises_is_told_and_the_model_stays(folder: Path, serve: Serve, watch: Watch) -> None:
+    service = serve(folder).ready()
+    viewer, worker = watch(service).watch(), service.worker
+    viewer.command("go", {"way": "raise"})
+    error = viewer.error("session_failed")
+    assert error.data["exception"] == {"type": "ValueError", "message": "no such latent"}
+    says(viewer, "sessionEnded")
+    service.state("READY")
+    service.line(r"model\.py.*in start_session")
+    assert service.worker == worker
+    watch(service).watch()
+    assert sum("made with" in line for line in service.stdout) == 1
+
+
+def test_18_a_viewer_who_comes_back_in_time_finds_the_session(folder: Path, serve: Serve, watch: Watch) -> None:
+    service = serve(folder, "--orphan-timeout", "3").ready()
+    viewer = watch(service).watch()
+    viewer.command("ask")
+    before = says(viewer, "told").data["frames"]
+    viewer.disconnect()
+    service.state("ORPHANED")
+    time.sleep(0.3)  # The model goes on meanwhile: that is what is checked.
+    viewer.connect()
+    viewer.command("ask")
+    after = says(viewer, "told")
+    assert after.data["sessions"] == 1
+    assert after.data["frames"] > before + 3
+    viewer.disconnect()
+    service.line("cleaned up 1")
+    service.state("READY")
+
+
+def test_26_a_session_has_its_time_and_an_orphan_may_have_all(folder: Path, serve: Serve, watch: Watch) -> None:
+    service = serve(folder, "--max-session-duration", "1.5", "--orphan-timeout", "0").ready()
+    assert service.http("POST", "/start_session").status == 200
+    viewer = watch(service)
+    began = time.monotonic()
+    viewer.watch(start=False)
+    assert "1.5 s" in says(viewer, "sessionEnded").data["reason"]
+    assert 1.0 < time.monotonic() - began < 8
+    service.state("READY")
+    service.line("cleaned up 1")
+
+
+def test_a_stop_while_nobody_has_come_ends_the_session_at_once(folder: Path, serve: Serve) -> None:
+    service = serve(folder, "--session-grace", "30").ready()
+    assert service.http("POST", "/start_session").status == 200
+    service.state("WAITING")
+    assert service.http("POST", "/stop_session").status == 200
+    service.state("READY", timeout=5)
+    assert "cleaned up" not in service.text
+
+
+def test_a_start_session_that_does_not_return_costs_grace_and_load(folder: Path, serve: Serve, watch: Watch) -> None:
+    service = serve(folder, "--session-grace", "1").ready()
+    viewer, worker = watch(service).watch(), service.worker
+    viewer.command("go", {"way": "stick"}, id=1)
+    viewer.receipt(1, "accepted")
+    with service.polled() as poll:
+        began = time.monotonic()
+        service.http("POST", "/stop_session")
+        service.line(r"start_session did not return within 1 s .* it is at model\.py:\d+")
+        service.until(lambda: service.worker != worker, "another process")
+        service.state("READY")
+        took = time.monotonic() - began
+    assert not poll.failures
+    assert poll.slowest < 1.0
+    assert took < 1 + service.took + 5
+    states = [state for _, state in poll.states]
+    assert states.index("CLOSING") < states.index("CREATED")
+    assert "READY" not in states[states.index("CLOSING") : states.index("CREATED")]
+    viewer.connect()
+    says(viewer, "hello", session=1)
+    viewer.wait_frame()
+
+
+def test_04_a_constructor_that_raises_ends_the_service_and_says_where(workspace: Write, serve: Serve) -> None:
+    code = """
+        from reactor_runtime import VideoModel, model
+
+        @model("broken")
+        class Broken(VideoModel):
+            def __init__(self, config):
+                raise OSError("no checkpoint")
+
+            def start_session(self):
+                pass
+    """
+    service = serve(workspace(code, None))
+    assert service.exit_code() == 1
+    assert "OSError: no checkpoint" in service.text
+    assert "model.py" in service.text
+
+
+def test_02_the_config_of_the_command_line_comes_before_the_decorators(workspace: Write, serve: Serve) -> None:
+    code = MODEL.replace('@model(name="served")', '@model(name="served", config="configs/default.yml")')
+    folder = workspace(code, None, mine__yml="a: mine\nnested:\n  x: 1\n  y: ${a}\n")
+    (folder / "configs").mkdir()
+    (folder / "configs" / "default.yml").write_text("a: factory\n")
+    service = serve(folder).ready()
+    service.line(r"made with \{'a': 'factory'\}")
+    service.close()
+    options = ("--model.nested.x=9", "--model.name=null", "--model.l=[1,2]")
+    service = serve(folder, "-c", str(folder / "mine.yml"), *options).ready()
+    service.line(r"made with \{'a': 'mine', 'nested': \{'x': 9, 'y': 'mine'\}, 'name': None, 'l': \[1, 2\]\}")
+    assert service.health()["model"] == "served"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("-c", "missing.yml"), "missing.yml"),
+        ((), "configs/default.yml"),
+    ],
+)
+def test_02_a_config_that_is_missing_is_one_line(
+    workspace: Write, serve: Serve, options: tuple[str, ...], text: str
+) -> None:
+    code = MODEL.replace('@model(name="served")', '@model(name="served", config="configs/default.yml")')
+    service = serve(workspace(code, None), *options)
+    assert service.exit_code() == 2
+    errors = [line for line in service.stderr if not line.startswith("Loading")]
+    assert len(errors) == 1
+    assert text in errors[0]
+
+
+def test_02_config_help_prints_the_decorators_config(workspace: Write) -> None:
+    code = MODEL.replace('@model(name="served")', '@model(name="served", config="c.yml")')
+    folder = workspace(code, None, c__yml="steps: 4\nsizes: [1, 2]\n")
+    printed = _reactor("run", "--path", str(folder), "--config-help", "--model.steps=5")
+    assert printed.stdout.split() == ["--model.steps", "int", "5", "--model.sizes", "list", "[1,", "2]"]
+
+
+def test_05_files_that_import_each_other_and_a_broken_one(workspace: Write, serve: Serve, watch: Watch) -> None:
+    folder = workspace(
+        MODEL,
+        None,
+        aaa__py="from model import Served\nprint('main is', Served.__name__, flush=True)\n",
+        broken__py="import not_there_at_all\n",
+    )
+    service = serve(folder).ready()
+    service.line(r"broken\.py cannot be imported: ModuleNotFoundError")
+    service.line("main is Served")
+    assert sum("made with" in line for line in service.stdout) == 1
+    watch(service).watch()
+
+
+def test_05_two_models_are_refused_with_their_places(workspace: Write, serve: Serve) -> None:
+    folder = workspace(MODEL, None)
+    (folder / "other.py").write_text((folder / "model.py").read_text().replace('"served"', '"other"'))
+    service = serve(folder)
+    assert service.exit_code() == 2
+    assert "2 are registered" in service.text
+    assert "model.py:" in service.text
+    assert "other.py:" in service.text
+
+
+def test_22_a_viewers_camera_comes_back_inverted(workspace: Write, serve: Serve, watch: Watch) -> None:
+    code = """
+        import time
+
+        import numpy as np
+        from reactor_runtime import VideoModel, get_ctx, model
+
+        @model("mirror")
+        class Mirror(VideoModel):
+            def __init__(self, config):
+                self.seen = None
+
+            def on_frame(self, frame):
+                if self.seen is None:
+                    get_ctx().send({"type": "saw", "data": {"shape": list(frame.shape), "dtype": str(frame.dtype)}})
+                self.seen = frame
+
+            def start_session(self):
+                while not get_ctx().should_stop():
+                    if self.seen is not None:
+                        get_ctx().emit_block(255 - self.seen)
+                    time.sleep(0.03)
+    """
+    viewer = watch(serve(workspace(code, None)).ready())
+    viewer.connect()
+    viewer.publish((255, 255, 255))
+    saw = says(viewer, "saw", dtype="uint8").data["shape"]
+    assert len(saw) == 3
+    assert saw[2] == 3
+    viewer.wait_frame(lambda frame: frame.luma < 40)
+    viewer.publish((20, 20, 20))
+    viewer.wait_frame(lambda frame: frame.luma > 180)
+
+
+def _reactor(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "reactor_runtime.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
