@@ -21,7 +21,7 @@ run: $(INSTALLED) ## serve examples/gradient and print its address (RUN_ARGS="--
 
 test: check ## the checks, then the tests (PYTEST_ARGS="-k ring -x" is passed on)
 	@chromium="$$(scripts/ensure-chromium)" && scripts/ensure-npm && set -x && \
-	CHROMIUM="$$chromium" $(BIN)/python -m pytest $(PYTEST_ARGS)
+	CHROMIUM="$$chromium" scripts/run-tests $(BIN)/python $(PYTEST_ARGS)
 
 check: $(INSTALLED_DEV) ## lint, format, types and import floors; runs them all, fails if one fails
 	@failed=; \
