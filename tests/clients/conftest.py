@@ -27,7 +27,7 @@ def _taken() -> bool:
 @pytest.fixture(scope="session")
 def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     if _taken():
-        pytest.skip(f"the older clients know no other port than {PORT}, and it is taken")
+        pytest.fail(f"the older clients know no other port than {PORT}, and it is taken: end what listens there")
     folder = tmp_path_factory.mktemp("everything")
     shutil.copy(Path(__file__).parent / "models" / "everything.py", folder)
     (folder / "reactor.yaml").write_text("model: everything:Everything\nname: everything\n")

@@ -41,7 +41,7 @@ def js_bundle(release: str) -> Path:
     if not bundle.exists():
         npm = shutil.which("npm")
         if npm is None:
-            pytest.skip("the JavaScript clients come by npm, which is not here: scripts/ensure-npm installs it")
+            pytest.fail("the JavaScript clients come by npm, which is not here: scripts/ensure-npm installs it")
         folder.mkdir(parents=True, exist_ok=True)
         clients = {f"sdk-{each}": f"npm:@reactor-team/js-sdk@{each}" for each in JS_RELEASES}
         manifest = {"private": True, "dependencies": {**BUNDLER, **clients}}

@@ -20,7 +20,6 @@ def test_without_its_weights_it_says_what_to_install(monkeypatch):
 
 @pytest.fixture(scope="module")
 def loaded():
-    pytest.importorskip("onnxruntime", reason="pip install -r examples/painter/requirements.txt")
     with played("painter") as example:
         yield example
 

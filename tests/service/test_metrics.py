@@ -139,6 +139,7 @@ def test_the_paths_to_the_viewers_are_told_as_facts_and_counted(lamp: Lamp, watc
     assert read("runtime_webrtc_bytes_sent_total", **labels) >= track["bytes"] > 0
     assert read("runtime_webrtc_packets_sent_total", **labels) >= track["packets"] > 0
     assert read("runtime_webrtc_rtt_seconds_count") >= 1
+    assert read("runtime_webrtc_bandwidth_estimate_bytes_per_second_count") >= 1
 
 
 def test_what_was_counted_of_frames_outlives_the_session(lamp: Lamp, watch: Watch):

@@ -109,16 +109,11 @@ REFUSED: dict[str, tuple[list[str], dict[str, str], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_used_is_one_line_and_exit_code_2(what: str, telling: Path) -> None:
+def test_what_cannot_be_used_is_one_line_and_exit_code_2(what: str, telling: Path, tmp_path: Path) -> None:
     options, environment, names = REFUSED[what]
-    if what == "a debugger that is not there":
-        try:
-            import debugpy  # type: ignore[import-not-found]  # noqa: F401
-        except ImportError:
-            pass
-        else:
-            pytest.skip("debugpy is installed")
-    done = reactor("--path", str(telling), *options, **environment)
+    # A debugger that this machine may have is hidden from the command.
+    (tmp_path / "sitecustomize.py").write_text('import sys\n\nsys.modules["debugpy"] = None\n')
+    done = reactor("--path", str(telling), *options, **environment, PYTHONPATH=str(tmp_path))
     assert done.returncode == 2, done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1

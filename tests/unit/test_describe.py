@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from reactor_runtime.authoring import (
     Idle,
@@ -341,7 +342,7 @@ def test_a_raw_array_becomes_the_one_output_with_a_single_video_track() -> None:
 
 
 def test_a_raw_image_and_a_list_of_frames_do_too() -> None:
-    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed").new("RGB", (4, 2))
+    image = Image.new("RGB", (4, 2))
     description, module = raw_frames("class A(Output): x: Video\n")
     for pixels in (image, [image, image], (np.zeros((2, 2, 3), np.uint8),)):
         wrapped = description.wrap(pixels)

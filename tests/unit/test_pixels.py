@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from reactor_runtime.authoring import FrameError, Output, Picture, PixelFormat, Video, split, tracks_of
 from reactor_runtime.authoring.pixels import is_picture, pictures
@@ -158,27 +159,25 @@ def test_a_read_only_array_is_taken_and_none_is_changed() -> None:
 
 
 def test_a_pil_image_knows_its_own_format_whatever_the_track_declares() -> None:
-    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     for declared in (PixelFormat(), UNIT_FIRST):
-        assert (shown(image.fromarray(PICTURE), declared) == PICTURE).all()
-        assert (shown(image.fromarray(GREY), declared) == as_rgb(GREY)).all()
-        assert (shown(image.fromarray(np.dstack([PICTURE, GREY])), declared) == PICTURE).all()
-        assert (shown(image.fromarray(GREY).convert("P"), declared) == as_rgb(GREY)).all()
+        assert (shown(Image.fromarray(PICTURE), declared) == PICTURE).all()
+        assert (shown(Image.fromarray(GREY), declared) == as_rgb(GREY)).all()
+        assert (shown(Image.fromarray(np.dstack([PICTURE, GREY])), declared) == PICTURE).all()
+        assert (shown(Image.fromarray(GREY).convert("P"), declared) == as_rgb(GREY)).all()
     for mode in ("1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK", "YCbCr", "HSV"):
-        assert (shown(image.new(mode, (14, 10))) == np.asarray(image.new(mode, (14, 10)).convert("RGB"))).all()
-    film = [image.fromarray(PICTURE), image.fromarray(PICTURE[::-1])]  # What a pipeline of diffusers returns.
+        assert (shown(Image.new(mode, (14, 10))) == np.asarray(Image.new(mode, (14, 10)).convert("RGB"))).all()
+    film = [Image.fromarray(PICTURE), Image.fromarray(PICTURE[::-1])]  # What a pipeline of diffusers returns.
     assert [(frame == expected).all() for frame, expected in zip(shown(film), (PICTURE, PICTURE[::-1]), strict=True)]
     with pytest.raises(FrameError, match="PIL image of mode 'F', expected RGB"):
-        shown(image.new("F", (4, 4)))
+        shown(Image.new("F", (4, 4)))
 
 
 def test_an_image_whose_file_is_cut_short_is_told_and_costs_only_itself(tmp_path: Path) -> None:
-    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
     path = tmp_path / "cut.png"
-    image.fromarray(np.random.default_rng(7).integers(0, 256, (80, 80, 3), np.uint8)).save(path)
+    Image.fromarray(np.random.default_rng(7).integers(0, 256, (80, 80, 3), np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:2000])
     with (
-        image.open(path) as cut,
+        Image.open(path) as cut,
         pytest.raises(ValueError, match="PngImageFile cannot be read: image file is truncated"),
     ):
         shown(cut)

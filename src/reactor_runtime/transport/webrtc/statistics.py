@@ -11,7 +11,12 @@ from reactor_runtime.transport.statistics import PathStatistics, TrackStatistics
 
 def path_statistics(report: rtc.StatsReport, names: Mapping[str, str]) -> PathStatistics:
     """`names` has the track of each section, by its mid; what belongs to none is left out."""
-    pair = next((pair for pair in report.candidate_pairs if pair.nominated), None)
+    # A client may nominate several pairs; libwebrtc tells its estimate of the one in use alone.
+    pair = max(
+        (pair for pair in report.candidate_pairs if pair.nominated),
+        key=lambda pair: (pair.available_outgoing_bitrate_bps or 0.0, pair.priority),
+        default=None,
+    )
     tracks = [
         TrackStatistics(
             name,
