@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -61,6 +62,32 @@ async def test_an_unbounded_number_is_a_box(hers: Tab, his: Tab) -> None:
     await expect(his.control("gamma")).to_have_value("-1.75")
 
 
+async def test_a_number_out_of_range_is_not_sent_and_its_bound_is_told(hers: Tab, his: Tab) -> None:
+    await hers.box("strength").fill("0.25")
+    await hers.page.keyboard.press("Enter")
+    await hers.receipt("set_strength", "applied")
+    receipt = hers.page.locator("#last-receipt")
+    sent = await receipt.get_attribute("data-id")
+    for wrong, bound in (("9", "at most 1"), ("-0.001", "at least 0")):
+        await hers.box("strength").fill(wrong)
+        await hers.page.keyboard.press("Enter")
+        await expect(hers.problem("set_strength")).to_have_text(f"This must be {bound}.")
+        await expect(hers.box("strength")).to_have_value(wrong)
+        await expect(hers.control("strength")).to_have_value("0.25")
+    await hers.box("steps").fill("7.5")
+    await hers.page.keyboard.press("Enter")
+    await expect(hers.problem("set_steps")).to_have_text("This must be a whole number.")
+    await expect(receipt).to_have_attribute("data-id", sent or "")
+    await expect(his.control("strength")).to_have_value("0.25")
+
+    await hers.box("strength").fill("0.75")
+    await hers.box("steps").fill("7")
+    await expect(hers.problem("set_strength")).to_have_count(0)
+    await hers.page.keyboard.press("Enter")
+    await expect(his.control("strength")).to_have_value("0.75")
+    await expect(his.control("steps")).to_have_value("7")
+
+
 async def test_a_text_is_sent_with_enter(hers: Tab, his: Tab) -> None:
     await hers.control("prompt").fill("ein stürmisches Meer 🌊")
     await hers.page.keyboard.press("Enter")
@@ -96,8 +123,9 @@ async def test_an_event_with_arguments_is_a_form(hers: Tab, his: Tab) -> None:
     run = hers.page.get_by_role("button", name="Run Move")
     await hers.control("x", "move").fill("-7")
     await run.click()
-    await hers.receipt("move", "rejected")
-    await expect(hers.problem("move")).to_contain_text("x")
+    await expect(hers.problem("move")).to_have_text("This must be at least -1.")
+    await expect(hers.control("x", "move")).to_be_focused()
+    await expect(hers.page.locator("#last-receipt")).not_to_have_attribute("data-name", "move")
     await hers.control("x", "move").fill("-0.5")
     await run.click()
     await hers.receipt("move", "applied")
@@ -109,3 +137,88 @@ async def test_an_event_without_arguments_is_a_button(hers: Tab, his: Tab) -> No
     await hers.page.get_by_role("button", name="Run Nudge").click()
     await hers.receipt("nudge", "applied")
     await expect(his.told("nudged")).to_have_count(1)
+
+
+EXCLUSIVE = """
+    import time
+    import numpy as np
+    from pydantic import Field
+    from reactor_runtime import VideoModel, command, get_ctx, model
+
+    @model("exclusive")
+    class Exclusive(VideoModel):
+        def __init__(self, config):
+            pass
+
+        @command("set_gain")
+        def set_gain(self, gain: float = Field(1.0, gt=0, lt=2)):
+            pass
+
+        @command("set_count")
+        def set_count(self, count: int = Field(4, gt=0, lt=9)):
+            pass
+
+        @command("push")
+        def push(self, force: float = Field(gt=0), words: list[str] | None = None):
+            pass
+
+        def start_session(self):
+            while not get_ctx().should_stop():
+                get_ctx().emit_block(np.zeros((120, 160, 3), np.uint8))
+                time.sleep(0.03)
+"""
+
+
+@pytest.fixture(scope="module")
+def exclusive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("exclusive")
+    (folder / "exclusive.py").write_text(textwrap.dedent(EXCLUSIVE))
+    with running(folder) as service:
+        yield service
+
+
+async def test_a_slider_does_not_reach_an_end_that_is_excluded(browser: Browser, exclusive: Service) -> None:
+    async with tab(browser, exclusive.address) as page:
+        await page.live()
+        for key, gain, count in (("End", "1.99", "8"), ("Home", "0.01", "1")):
+            for name, value in (("gain", gain), ("count", count)):
+                await page.control(name).press(key)
+                await page.receipt(f"set_{name}", "applied")
+                await expect(page.box(name)).to_have_value(value)
+        await page.box("gain").fill("1.999")
+        await page.page.keyboard.press("Enter")
+        await page.receipt("set_gain", "applied")
+        await page.box("gain").fill("2")
+        await page.page.keyboard.press("Enter")
+        await expect(page.problem("set_gain")).to_have_text("This must be less than 2.")
+
+
+async def test_a_form_is_not_sent_before_what_it_needs_is_there(browser: Browser, exclusive: Service) -> None:
+    async with tab(browser, exclusive.address) as page:
+        await page.live()
+        run = page.page.get_by_role("button", name="Run Push")
+        await run.click()
+        await expect(page.problem("push")).to_have_text("This is required.")
+        await expect(page.control("force", "push")).to_have_attribute("placeholder", "above 0")
+        await page.control("force", "push").fill("0")
+        await run.click()
+        await expect(page.problem("push")).to_have_text("This must be greater than 0.")
+        await expect(page.page.locator("#last-receipt")).to_have_attribute("data-status", "none")
+        await page.control("force", "push").fill("0.5")
+        await run.click()
+        await page.receipt("push", "applied")
+
+
+async def test_a_list_says_in_which_form_it_is_written(browser: Browser, exclusive: Service) -> None:
+    async with tab(browser, exclusive.address) as page:
+        await page.live()
+        words, form = page.control("words", "push"), '["one","two"]'
+        await expect(words).to_have_attribute("placeholder", f"JSON, such as {form}")
+        await page.page.get_by_role("checkbox", name="None").uncheck()
+        await page.control("force", "push").fill("1")
+        await words.fill("sea, sky")
+        await page.page.get_by_role("button", name="Run Push").click()
+        await expect(page.problem("push")).to_contain_text(f"Write it like {form}")
+        await words.fill(form)
+        await page.page.get_by_role("button", name="Run Push").click()
+        await page.receipt("push", "applied")

@@ -73,6 +73,15 @@ def zone(page: Tab) -> Locator:
     return page.page.locator(".upload")
 
 
+def text(name: str) -> FilePayload:
+    return {"name": name, "mimeType": "text/plain", "buffer": name.encode()}
+
+
+def repeats(page: Tab, message: str) -> Locator:
+    """How often, if more than once, the newest line of a message was told."""
+    return page.page.locator(f'.log-entry[data-type="{message}"] .log-times').first
+
+
 async def test_an_image_that_is_chosen_reaches_the_model_and_can_be_taken_away(open_tab: OpenTab) -> None:
     page = await open_tab()
     await page.live()
@@ -283,25 +292,110 @@ async def test_an_action_is_run_with_its_file_again_and_again_and_in_the_next_se
             await expect(page.problem("send")).to_have_text("Choose a file.")
             await choose(page, page.control("front", "send"), "card.bin", b"\xc8" * 100, "text/plain")
             await page.control("text", "send").fill("greetings")
-            for times in (1, 2):
-                await run.click()
-                await expect(page.told("sent")).to_have_count(times)
             told = '{"front":"card.bin","size":100,"text":"greetings"}'
-            await expect(page.told("sent").first).to_have_text(told)
+            for times in ("", "×2"):
+                await run.click()
+                await expect(page.told("sent")).to_have_text([told])
+                await expect(repeats(page, "sent")).to_have_text(times)
             await shows(page, (200, 200, 200))
 
             service.end_session()
             await page.page.locator("#overlay-action").click()
             await page.live()
             await run.click()
-            await expect(page.told("sent")).to_have_count(3)
-            await expect(page.told("sent").first).to_have_text(told)
-
-            # Dropped on the picture, it is for the one command that takes a file.
-            await drop(page.page.locator("#stage"), "other.bin", b"\x64" * 50, "text/plain")
-            await shows(page, (100, 100, 100))
-            await expect(page.told("sent").first).to_contain_text('"front":"other.bin"')
+            await expect(page.told("sent")).to_have_text([told, told])
             assert not page.errors
+
+
+async def test_a_file_dropped_on_the_picture_waits_in_the_form_for_its_button(browser: Browser) -> None:
+    with running(MODELS / "postcards") as service:
+        async with tab(browser, service.address) as page:
+            await page.live()
+            await drop(page.page.locator("#stage"), "red.png", png(RED), "image/png")
+            await expect(zone(page).locator(".upload-name")).to_have_text("red.png")
+            await expect(zone(page).locator("img")).to_be_visible()
+            await expect(page.page.locator("#banner-title")).to_have_text("red.png is in the form")
+            await expect(page.page.locator("#banner-detail")).to_contain_text("Run under Send")
+            await expect(
+                zone(page).locator("progress")
+            ).to_be_hidden()  # It has arrived; nothing is on its way any more.
+            await expect(page.page.locator("#last-receipt")).to_have_attribute("data-status", "none")
+            await page.page.get_by_role("button", name="Run Send").click()
+            await page.receipt("send", "applied")
+            await expect(page.told("sent")).to_have_text(
+                [f'{{"front":"red.png","size":{len(png(RED))},"text":"hello"}}']
+            )
+            assert not page.errors
+
+
+async def test_several_files_are_chosen_added_and_taken_away_one_by_one(browser: Browser) -> None:
+    with running(MODELS / "album") as service:
+        async with tab(browser, service.address) as page:
+            await page.live()
+            names = page.page.locator('[data-card="compose"] .upload-name')
+            run = page.page.get_by_role("button", name="Run Compose")
+            await run.click()
+            await expect(page.problem("compose")).to_have_text("Choose at least one file.")
+
+            one, two, three, four = (text(f"{name}.txt") for name in ("one", "two", "three", "four"))
+            async with page.page.expect_file_chooser() as opened:
+                await page.control("pictures", "compose").click()
+            chooser = await opened.value
+            assert chooser.is_multiple()
+            await chooser.set_files([one, two])
+            await expect(names).to_have_text(["one.txt", "two.txt"])
+            await page.page.get_by_role("button", name="Clear one.txt").click()
+            await page.page.locator('[data-card="compose"] input[type="file"]').set_input_files([three, four, one])
+            await expect(page.problem("compose")).to_have_text("This takes at most 3 files: 1 left out.")
+            await expect(names).to_have_text(["two.txt", "three.txt", "four.txt"])
+            await expect(page.control("pictures", "compose")).to_be_disabled()
+            await run.click()
+            await page.receipt("compose", "applied")
+            await expect(page.told("composed")).to_have_text(
+                ['{"names":["two.txt","three.txt","four.txt"],"caption":""}']
+            )
+            assert not page.errors
+
+
+async def test_a_parameter_of_several_files_follows_what_is_added_and_taken_away(browser: Browser) -> None:
+    with running(MODELS / "album") as service:
+        async with tab(browser, service.address) as page, tab(browser, service.address) as other:
+            await page.live()
+            await other.live()
+            theirs = other.page.locator('[data-card="set_wall"] .upload-name')
+            files = page.page.locator('[data-card="set_wall"] input[type="file"]')
+            await files.set_input_files([text("one.txt"), text("two.txt")])
+            await expect(theirs).to_have_text(["one.txt", "two.txt"])
+            await files.set_input_files([text("three.txt")])
+            await expect(theirs).to_have_text(["one.txt", "two.txt", "three.txt"])
+            await other.page.get_by_role("button", name="Clear two.txt").click()
+            await expect(page.page.locator('[data-card="set_wall"] .upload-name')).to_have_text(
+                ["one.txt", "three.txt"]
+            )
+            for name in ("one.txt", "three.txt"):
+                await page.page.get_by_role("button", name=f"Clear {name}").click()
+            await expect(theirs).to_have_count(0)
+            await page.receipt("set_wall", "applied")
+            assert not page.errors + other.errors
+
+
+async def test_of_a_long_name_the_beginning_and_the_end_are_seen(open_tab: OpenTab) -> None:
+    page = await open_tab()
+    await page.live()
+    name = "the-lake-at-dawn-" * 8 + "version-27.png"
+    await choose(page, page.control("image"), name, png(RED), "image/png")
+    await shows(page, RED)
+    shown = zone(page).locator(".upload-name")
+    await expect(shown).to_have_text(name)
+    place = await shown.bounding_box()
+    end = await shown.locator(".name-tail").bounding_box()
+    beginning = await shown.locator(".name-head").bounding_box()
+    assert place
+    assert end
+    assert beginning
+    assert (await shown.locator(".name-tail").inner_text()).endswith("-27.png")
+    assert end["x"] + end["width"] <= place["x"] + place["width"] + 1
+    assert beginning["width"] > 20
 
 
 async def test_a_file_that_no_command_takes_is_announced(browser: Browser) -> None:

@@ -32,7 +32,7 @@ MODEL = """
             return {"now": brightness}
 
         @command("choose")
-        def choose(self, mode: Literal["day", "night"] = "day", steps: int = Field(3, gt=0)):
+        def choose(self, mode: Literal["day", "night"] = "day", steps: int = Field(3, multiple_of=3)):
             pass
 
         def start_session(self):
@@ -64,7 +64,7 @@ async def test_a_bounded_number_is_a_slider_and_its_reply_is_seen(open_tab: Open
 async def test_what_breaks_the_models_rules_is_told_at_its_field(open_tab: OpenTab) -> None:
     tab = await open_tab()
     await tab.live()
-    await tab.control("steps", "choose").fill("0")
+    await tab.control("steps", "choose").fill("4")
     await tab.page.get_by_role("button", name="Run Choose").click()
     await tab.receipt("choose", "rejected")
-    await expect(tab.problem("choose").filter(has_text="greater than 0")).to_be_visible()
+    await expect(tab.problem("choose").filter(has_text="multiple of 3")).to_be_visible()

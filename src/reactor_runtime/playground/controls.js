@@ -121,7 +121,7 @@ export class Controls {
     const element = h("form", { class: "card card-action", "data-card": command.name, novalidate: true, "aria-label": command.label });
     if (fields.length) element.append(head, ...fields.map((field) => field.element), problem, h("div", { class: "card-foot" }, button));
     else element.append(h("div", { class: "card-row" }, head, button), problem);
-    const card = this.#register(command, element, fields, { problem, mark });
+    const card = this.#register(command, element, fields, { problem, mark, button });
     element.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit(card);
@@ -146,10 +146,10 @@ export class Controls {
     const args = {};
     let firstBad = null;
     for (const field of card.fields) {
-      const result = field.read();
-      field.fail(result.problem ?? "");
-      if (result.problem) firstBad ??= field;
-      else if (!result.omit) args[field.argument.name] = result.value;
+      const { value, omit, problem = omit && field.argument.required ? "This is required." : "" } = field.read();
+      field.fail(problem);
+      if (problem) firstBad ??= field;
+      else if (!omit) args[field.argument.name] = value;
     }
     if (firstBad) return firstBad.primary.focus();
     this.#dispatch(card, args);
@@ -163,13 +163,14 @@ export class Controls {
     card.settled = false;
   }
 
-  /** Gives a file to an argument, and runs the command that it is of. */
-  takeFile({ command, argument }, file) {
+  /** Gives files to an argument. A command with a button waits for it: returns what the button runs, "" when there is none. */
+  takeFiles({ command, argument }, files) {
     const card = this.#cards.get(command);
     const field = card.fields.find((candidate) => candidate.argument.name === argument);
     card.element.scrollIntoView({ block: "nearest" });
-    field.take(file);
-    if (card.element.tagName === "FORM") card.element.requestSubmit();
+    field.take(files);
+    card.button?.focus({ preventScroll: true });
+    return card.button ? card.command.label : "";
   }
 
   /** The session is over: files that were sent to it are no longer there. */

@@ -26,8 +26,9 @@ export function icon(name) {
   return svg;
 }
 
-export function setIcon(button, name) {
-  button.querySelector("use").setAttribute("href", `#icon-${name}`);
+/** Of the first icon within `element`. */
+export function setIcon(element, name) {
+  element.querySelector("use").setAttribute("href", `#icon-${name}`);
 }
 
 export const byId = (id) => document.getElementById(id);
@@ -35,6 +36,15 @@ export const byId = (id) => document.getElementById(id);
 /** Shows `text`, and leaves the DOM alone when it is there already. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/** Shows a file's name such that one too long for its place is cut in the middle: how it ends tells most. */
+export function setFileName(element, name) {
+  const letters = [...name];
+  const tail = letters.length > 24 ? letters.slice(-12).join("") : "";
+  element.title = name;
+  if (element.textContent === name) return;
+  element.replaceChildren(h("span", { class: "name-head" }, name.slice(0, name.length - tail.length)), h("span", { class: "name-tail" }, tail));
 }
 
 /** `"set_guidance_scale"` → `"Guidance scale"` for a field, `"Set guidance scale"` for a command. */

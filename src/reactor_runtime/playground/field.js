@@ -17,6 +17,7 @@ export class Field {
     this.onChange = onChange;
     this.id = `field-${(serial += 1)}`;
     this.touched = -Infinity;
+    this.standing = ""; // what is wrong with what the input holds; what is said about a command does not hide it
     this.hooks = { id: this.id, "data-command": command, "data-argument": argument.name };
   }
 
@@ -33,8 +34,8 @@ export class Field {
     this.hint = argument.description ? h("p", { class: "field-hint", id: `${this.id}-hint` }, argument.description) : null;
     this.body = h("div", { class: "field-body" });
     this.label = this.makeLabel();
-    this.label.append(this.mark);
     if (argument.required && argument.fallback === undefined && !this.live) this.label.append(h("span", { class: "field-required", title: "Required" }, "required"));
+    this.label.append(this.mark);
     if (argument.fallback !== undefined && this.resettable) this.addReset();
     if (argument.nullable) this.addNone();
     const control = this.makeControl();
@@ -43,7 +44,7 @@ export class Field {
     this.primary.setAttribute("aria-describedby", describedBy);
     this.element = h("div", { class: `field field-${this.kind}` }, h("div", { class: "field-head" }, this.label, this.side), this.hint, this.body, this.error);
     // At once, not when the input is left: the card would shrink under a button that is being pressed.
-    this.element.addEventListener("input", () => this.fail(""), { capture: true });
+    this.element.addEventListener("input", () => this.clearProblem(), { capture: true });
   }
 
   makeLabel() {
@@ -76,10 +77,12 @@ export class Field {
   /** The person changed the value. */
   changed() {
     this.touched = performance.now();
-    this.fail("");
+    this.clearProblem();
     this.refresh();
+    if (!this.live) return; // a form says what is wrong when its button is pressed, and must not grow under it
     const result = this.read();
-    if (result.problem) this.fail(result.problem);
+    this.standing = result.problem ?? "";
+    if (result.problem) this.fail("");
     else if (!result.omit) this.onChange(result.value);
   }
 
@@ -93,6 +96,7 @@ export class Field {
   }
 
   write(value) {
+    this.standing = "";
     if (this.none) this.none.checked = value === null || value === undefined;
     if (value !== null && value !== undefined) this.writeControl(value);
     this.refresh();
@@ -102,8 +106,8 @@ export class Field {
     this.element?.toggleAttribute("data-none-set", Boolean(this.none?.checked));
     for (const input of this.inputs ?? [this.primary]) input.disabled = Boolean(this.none?.checked);
     if (!this.resetButton) return;
-    const { value } = this.read();
-    this.resetButton.hidden = JSON.stringify(value ?? null) === JSON.stringify(this.argument.fallback);
+    const { value, problem } = this.read();
+    this.resetButton.hidden = !problem && JSON.stringify(value ?? null) === JSON.stringify(this.argument.fallback);
   }
 
   async ready() {}
@@ -112,10 +116,19 @@ export class Field {
 
   release() {}
 
+  clearProblem() {
+    this.standing = "";
+    this.fail("");
+  }
+
+  /** Says what is wrong; "": nothing is, or nothing but what the input holds. */
   fail(text) {
-    this.error.textContent = text;
-    this.error.hidden = !text;
-    this.primary.toggleAttribute("aria-invalid", Boolean(text));
-    if (text) this.primary.setAttribute("aria-invalid", "true");
+    const shown = text || this.standing;
+    this.error.textContent = shown;
+    this.error.hidden = !shown;
+    for (const part of this.judged ?? [this.primary]) {
+      if (shown) part.setAttribute("aria-invalid", "true");
+      else part.removeAttribute("aria-invalid");
+    }
   }
 }

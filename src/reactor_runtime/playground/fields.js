@@ -6,10 +6,11 @@
  * `onChange(value)` is called when the person changes it, many times during a drag.
  */
 
-import { h, icon } from "./dom.js";
+import { h } from "./dom.js";
 import { Field } from "./field.js";
-import { sensibleStep } from "./schema.js";
+import { NumberField, SliderField } from "./number-fields.js";
 import { UploadField } from "./upload-field.js";
+import { UploadsField } from "./uploads-field.js";
 
 const SEED_RANGE = 100_000; // an integer range this wide is no use as a slider
 
@@ -19,129 +20,6 @@ export function createField(argument, options) {
   field.build();
   field.write(field.initial);
   return field;
-}
-
-class SliderField extends Field {
-  kind = "slider";
-
-  get initial() {
-    return this.argument.fallback ?? (this.argument.nullable ? null : this.argument.min);
-  }
-
-  makeControl() {
-    const { argument } = this;
-    this.step = sensibleStep(argument);
-    this.primary = h("input", { ...this.hooks, type: "range", class: "slider", min: argument.min, max: argument.max, step: this.step });
-    this.box = h("input", { type: "number", class: "input number-box", step: argument.kind === "integer" ? 1 : "any", "data-box": argument.name, "aria-label": `${argument.label}, exact value`, inputmode: argument.min < 0 ? undefined : argument.kind === "integer" ? "numeric" : "decimal" });
-    this.inputs = [this.primary, this.box];
-    this.side.append(this.box);
-    this.writeControl(argument.min);
-    this.primary.addEventListener("input", () => this.move(Number(this.primary.value), true));
-    this.primary.addEventListener("change", () => this.move(Number(this.primary.value), false));
-    this.primary.addEventListener("pointerdown", () => (this.dragging = true));
-    for (const end of ["pointerup", "pointercancel", "blur"]) this.primary.addEventListener(end, () => (this.dragging = false));
-    this.box.addEventListener("change", () => this.type());
-    this.box.addEventListener("keydown", (event) => this.nudge(event));
-    return this.primary;
-  }
-
-  fraction(value) {
-    const { min, max } = this.argument;
-    return max > min ? Math.min(1, Math.max(0, (value - min) / (max - min))) : 0;
-  }
-
-  move(value, live) {
-    if (!live && value === this.sent) return;
-    this.sent = value;
-    this.exact = value;
-    this.box.value = tidy(value);
-    this.changed();
-  }
-
-  /** A value typed into the box may be out of range: the server says so, not we. */
-  type() {
-    if (this.box.value === "" || !Number.isFinite(this.box.valueAsNumber)) return this.write(this.exact);
-    this.exact = this.box.valueAsNumber;
-    this.primary.value = this.exact;
-    this.changed();
-  }
-
-  nudge(event) {
-    if (event.key === "Enter") return this.type();
-    const direction = { ArrowUp: 1, ArrowDown: -1 }[event.key];
-    if (!direction || this.argument.kind === "integer") return;
-    event.preventDefault();
-    const next = this.exact + direction * this.step * (event.shiftKey ? 10 : 1);
-    this.move(Math.min(this.argument.max, Math.max(this.argument.min, Number(next.toPrecision(10)))), true);
-  }
-
-  get busy() {
-    return this.dragging || super.busy || (document.activeElement === this.box && this.box.value !== tidy(this.exact));
-  }
-
-  readControl() {
-    return { value: this.exact };
-  }
-
-  writeControl(value) {
-    this.exact = this.sent = value;
-    this.primary.value = value;
-    this.box.value = tidy(value);
-  }
-
-  refresh() {
-    super.refresh();
-    this.primary.style.setProperty("--fill-at", this.fraction(this.exact));
-  }
-}
-
-/** At most four decimals, and no trailing zeros. */
-const tidy = (value) => String(Number(Number(value).toFixed(4)));
-
-class NumberField extends Field {
-  kind = "number";
-
-  makeControl() {
-    const { argument } = this;
-    const bounded = argument.min !== undefined && argument.max !== undefined;
-    const limits = [argument.min !== undefined && `from ${argument.min}`, argument.max !== undefined && `to ${argument.max}`].filter(Boolean).join(" ");
-    this.primary = h("input", { ...this.hooks, type: "number", class: "input", step: argument.kind === "integer" ? 1 : "any", placeholder: limits || undefined });
-    this.primary.addEventListener("change", () => this.changed());
-    this.primary.addEventListener("keydown", (event) => event.key === "Enter" && this.live && this.commit());
-    this.inputs = [this.primary];
-    if (argument.kind !== "integer" || !bounded) return this.primary;
-    this.inputs.push(h("button", { class: "button button-icon", type: "button", title: "Random value", "aria-label": `Random ${argument.label}`, onclick: () => this.random() }, icon("dice")));
-    return h("div", { class: "input-row" }, ...this.inputs);
-  }
-
-  commit() {
-    if (this.primary.value !== this.committed) this.changed();
-  }
-
-  random() {
-    const { min, max } = this.argument;
-    this.primary.value = min + Math.floor(Math.random() * (max - min + 1));
-    this.changed();
-  }
-
-  changed() {
-    this.committed = this.primary.value;
-    super.changed();
-  }
-
-  get busy() {
-    return super.busy || (document.activeElement === this.primary && this.primary.value !== this.committed);
-  }
-
-  readControl() {
-    if (this.primary.validity.badInput) return { problem: "This is not a number." };
-    if (this.primary.value === "") return { omit: true };
-    return { value: this.primary.valueAsNumber };
-  }
-
-  writeControl(value) {
-    this.primary.value = this.committed = String(value);
-  }
 }
 
 class SwitchField extends Field {
@@ -291,13 +169,19 @@ class JsonField extends TextField {
     return this.argument.fallback ?? (this.argument.nullable ? null : undefined);
   }
 
+  makeControl() {
+    const control = super.makeControl();
+    this.primary.placeholder = this.argument.example ? `JSON, such as ${this.argument.example}` : "Any JSON";
+    return control;
+  }
+
   readControl() {
     const text = this.primary.value.trim();
     if (text === "") return { omit: true };
     try {
       return { value: JSON.parse(text) };
     } catch (error) {
-      return { problem: `Not valid JSON: ${error.message}` };
+      return { problem: `This is not JSON: ${error.message}.${this.argument.example ? ` Write it like ${this.argument.example}` : ""}` };
     }
   }
 
@@ -313,6 +197,7 @@ const isShort = ({ values }) => values.length <= 4 && values.join("").length <= 
 
 const FIELD_TYPES = [
   { type: UploadField, fits: ({ kind }) => kind === "upload" },
+  { type: UploadsField, fits: ({ kind }) => kind === "uploads" },
   { type: SliderField, fits: (argument) => isNumber(argument) && isBounded(argument) && !isSeed(argument) },
   { type: NumberField, fits: isNumber },
   { type: SwitchField, fits: ({ kind }) => kind === "boolean" },

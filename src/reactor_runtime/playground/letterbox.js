@@ -10,7 +10,7 @@ export class Letterbox extends EventTarget {
   #hearsFiles = false;
   #abort = null;
 
-  /** `toCommand(target, file)` gives a file to a command; `announce(reference)` tells the model of one, false: it could not. */
+  /** `toCommand(target, files)` gives files to a command; `announce(reference)` tells the model of one, false: it could not. */
   constructor(stage, { toCommand, announce }) {
     super();
     this.label = h("p", { class: "drop-label" });
@@ -21,14 +21,14 @@ export class Letterbox extends EventTarget {
     stage.append(h("div", { class: "drop", "aria-hidden": "true" }, icon("upload"), this.label));
     acceptDrops(stage, {
       wanted: () => Boolean(this.#target) || this.#hearsFiles,
-      take: (file) => (this.#target ? toCommand(this.#target, file) : this.#send(file, announce)),
+      take: (files) => (this.#target ? toCommand(this.#target, files) : this.#send(files[0], announce)),
     });
     guardPage();
   }
 
   prepare({ commands, hearsFiles }) {
     const targets = commands.flatMap((command) =>
-      command.arguments.filter(({ kind }) => kind === "upload").map((argument) => ({ command: command.name, argument: argument.name })),
+      command.arguments.filter(({ kind }) => kind === "upload" || kind === "uploads").map((argument) => ({ command: command.name, argument: argument.name })),
     );
     this.#target = targets.length === 1 ? targets[0] : null;
     this.#hearsFiles = hearsFiles;

@@ -27,7 +27,11 @@ const receiptLine = new ReceiptLine({
 });
 const inputs = new Inputs();
 const letterbox = new Letterbox(byId("stage"), {
-  toCommand: (target, file) => controls.takeFile(target, file),
+  toCommand(target, files) {
+    const command = controls.takeFiles(target, files);
+    const title = files.length === 1 ? `${files[0].name} is in the form` : "The files are in the form";
+    if (command) banner.show({ code: "in_form", title, detail: `Press Run under ${command} to use ${files.length === 1 ? "it" : "them"}.`, tone: "good" });
+  },
   announce: (reference) => session.connection?.send("runtime", { type: "fileUploaded", data: reference }) ?? false,
 });
 const controls = new Controls(byId("commands"), {
@@ -69,6 +73,7 @@ inputs.addEventListener("change", showHint);
 
 session.addEventListener("connection", ({ detail: connection }) => {
   stats.watch(connection?.peer ?? null);
+  receipts.forget();
   controls.setOffline(!connection);
   inputs.attach(connection?.inputs ?? []);
 });
@@ -103,10 +108,10 @@ receipts.addEventListener("latency", ({ detail }) => stats.latency(detail));
 const ON_RUNTIME_MESSAGE = {
   receipt: (data) => receipts.receive(data),
   state: (data) => controls.applyState(data),
-  stats: (data) => stats.server(data),
+  stats: (data) => session.connection && stats.server(data), // one that was on its way when the session ended is not shown
   session(data) {
     viewers = data.viewers ?? viewers;
-    if (Number.isFinite(data.viewers)) stats.viewers(data.viewers);
+    if (session.connection && Number.isFinite(data.viewers)) stats.viewers(data.viewers);
     if (data.state) log.add("session", `${data.state.toLowerCase()}, ${viewers} ${viewers === 1 ? "viewer" : "viewers"}`, "event");
   },
   sessionEnded(data) {
@@ -168,6 +173,7 @@ byId("leave").addEventListener("click", () => (left ? session.join() : session.l
 
 /** Others are watching too: ending their session takes a second click. */
 let armed = 0;
+const unarmed = [...byId("stop").querySelector("span").childNodes];
 byId("stop").addEventListener("click", async () => {
   const button = byId("stop");
   const label = button.querySelector("span");
@@ -175,7 +181,7 @@ byId("stop").addEventListener("click", async () => {
     clearTimeout(armed);
     armed = 0;
     button.removeAttribute("data-armed");
-    setText(label, "Stop session");
+    label.replaceChildren(...unarmed);
   };
   if (viewers > 1 && !armed) {
     setText(label, `Stop for all ${viewers}?`);

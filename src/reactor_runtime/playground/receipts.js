@@ -38,6 +38,12 @@ export class Receipts extends EventTarget {
     this.#emit("change", record);
   }
 
+  /** What was measured on another connection says nothing about this one. */
+  forget() {
+    this.#unseen = [];
+    this.#latencies = [];
+  }
+
   /** A frame of `track` that arrived at `arrivedAt` was presented at `presentedAt`. */
   framePresented(track, arrivedAt, presentedAt) {
     if (!this.#unseen.length) return;

@@ -37,15 +37,17 @@ function isBoilerplate(summary, name, fields) {
 }
 
 /**
- * An argument: `kind` is integer | number | boolean | enum | string | json | upload.
+ * An argument: `kind` is integer | number | boolean | enum | string | json | upload | uploads.
  * `nullable` says that null may be sent; `fallback` is the default (`undefined`: there is none).
+ * `min` and `max` are what a number may be, or, with `aboveMin` and `belowMax`, what it may not quite be.
+ * `example` is JSON of the right form, for what has no control but a text.
  */
 function readArgument(name, schema, required, document) {
   const { schema: inner, nullable } = unwrap(schema, document);
   const pick = (key) => schema[key] ?? inner[key];
   const description = (pick("description") ?? "").trim();
   const maxLength = pick("maxLength");
-  const kind = isUpload(schema, inner) ? "upload" : kindOf(inner);
+  const kind = isUpload(schema, inner) ? "upload" : isUpload(inner.items ?? {}, inner.items ?? {}) ? "uploads" : kindOf(inner);
   return {
     name,
     label: humanise(name),
@@ -54,13 +56,42 @@ function readArgument(name, schema, required, document) {
     required,
     nullable,
     fallback: "default" in schema ? schema.default : inner.default,
-    min: pick("minimum"),
-    max: pick("maximum"),
+    ...bounds(kind, pick),
     minLength: pick("minLength"),
     maxLength,
+    minItems: pick("minItems"),
+    maxItems: pick("maxItems"),
+    example: kind === "json" ? JSON.stringify(exampleOf(inner, document)) : undefined,
     values: (inner.enum ?? ("const" in inner ? [inner.const] : [])).filter((value) => value !== null),
     long: kind === "string" && (maxLength > 120 || /prompt/i.test(`${name} ${description}`)),
   };
+}
+
+/** Of a whole number both ends are such that it may be them. */
+function bounds(kind, pick) {
+  const [low, high, above, below] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"].map(pick);
+  const aboveMin = above !== undefined && !(low > above);
+  const belowMax = below !== undefined && !(high < below);
+  const min = aboveMin ? above : low;
+  const max = belowMax ? below : high;
+  if (kind !== "integer") return { min, max, aboveMin, belowMax };
+  return {
+    min: min === undefined ? min : aboveMin ? Math.floor(min) + 1 : Math.ceil(min),
+    max: max === undefined ? max : belowMax ? Math.ceil(max) - 1 : Math.floor(max),
+    aboveMin: false,
+    belowMax: false,
+  };
+}
+
+/** Some value of the schema's form; `undefined` where any will do. */
+function exampleOf(schema, document, depth = 0) {
+  const { schema: inner } = unwrap(schema, document);
+  const nested = (part) => (depth < 3 ? exampleOf(part, document, depth + 1) : undefined);
+  if (inner.enum) return inner.enum[0];
+  if (inner.type === "array") return inner.items?.type === "string" && !inner.items.enum ? ["one", "two"] : [nested(inner.items ?? {}) ?? "…"];
+  if (inner.properties) return Object.fromEntries(Object.entries(inner.properties).map(([name, part]) => [name, nested(part) ?? "…"]));
+  if (inner.type === "object") return { name: nested(typeof inner.additionalProperties === "object" ? inner.additionalProperties : {}) ?? "…" };
+  return { string: "text", integer: 1, number: 0.5, boolean: true }[inner.type];
 }
 
 function kindOf(schema) {
@@ -103,9 +134,9 @@ function resolve(schema, document) {
 }
 
 /** A step of about a two-hundredth of the range, rounded down to 1, 2 or 5 times a power of ten. */
-export function sensibleStep(argument) {
-  if (argument.kind === "integer") return 1;
-  const raw = (argument.max - argument.min) / 200;
+export function sensibleStep({ kind, min, max }) {
+  if (kind === "integer") return 1;
+  const raw = (max - min) / 200;
   if (!(raw > 0)) return 0.01;
   const power = 10 ** Math.floor(Math.log10(raw) + 1e-9);
   const factor = [5, 2, 1].find((candidate) => candidate * power <= raw * (1 + 1e-9)) ?? 1;

@@ -25,7 +25,15 @@ export class Stage extends EventTarget {
       }
     }
     for (const name of names) this.#tile(name);
+    this.#anchor();
     this.#arrange();
+  }
+
+  /** The button for the sound is in a corner of the first picture, which need not be one of the stage. */
+  #anchor() {
+    const [first] = this.#tiles.values();
+    const place = first?.element ?? byId("stage");
+    if (this.unmuteButton.parentElement !== place) place.append(this.unmuteButton);
   }
 
   attach({ name, kind, track }) {
@@ -37,6 +45,7 @@ export class Stage extends EventTarget {
     const tile = this.#tile(name);
     tile.video.srcObject = new MediaStream([track]);
     tile.video.play().catch(() => {}); // refused while the page is hidden; autoplay starts it later
+    this.#anchor();
     this.#arrange();
   }
 
@@ -171,6 +180,7 @@ export class Banner {
     this.#repeats = !this.element.hidden && code === this.#code ? this.#repeats + 1 : 1;
     this.#code = code;
     this.element.dataset.tone = tone;
+    setIcon(this.element, tone === "good" ? "check" : "alert");
     this.element.dataset.code = code ?? "";
     setText(byId("banner-title"), this.#repeats > 1 && !lasting ? `${title} (${this.#repeats} times)` : title);
     setText(byId("banner-detail"), detail ?? "");

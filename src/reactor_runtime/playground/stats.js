@@ -4,6 +4,7 @@ import { byId, setText } from "./dom.js";
 
 const SAMPLE_EVERY = 1_000;
 const FRAMES_KEPT_FOR = 6_000;
+const FIGURES = ["fps", "latency", "bitrate", "dropped", "viewers"];
 
 /** `server(data)` takes the server's statistics, `frame(track)` counts a presented frame, `watch(peer)` reads the peer's counters. */
 export class Stats {
@@ -25,10 +26,12 @@ export class Stats {
     this.#droppedHere = 0;
     this.#droppedThere = 0;
     this.#serverDropped = null;
-    for (const id of ["fps", "bitrate", "dropped", "viewers"]) {
+    for (const id of FIGURES) {
       show(id, "–");
       note(id, "");
     }
+    show("codec", "–");
+    setText(byId("stat-size"), "");
   }
 
   frame(track) {

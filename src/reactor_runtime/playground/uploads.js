@@ -49,7 +49,7 @@ function refusal({ status, responseText }) {
 }
 
 /**
- * Takes the files that are dropped on `element`: `wanted()` says whether they are, `take(file)` gets the first.
+ * Takes the files that are dropped on `element`: `wanted()` says whether they are, `take(files)` gets them.
  * `element` has the attribute `data-dropping` while one hangs over it.
  */
 export function acceptDrops(element, { wanted = () => true, take }) {
@@ -70,8 +70,8 @@ export function acceptDrops(element, { wanted = () => true, take }) {
     hang(-depth);
     if (!ours(event)) return;
     event.preventDefault();
-    const [file] = event.dataTransfer.files;
-    if (file) take(file);
+    const files = [...event.dataTransfer.files];
+    if (files.length) take(files);
   });
 }
 

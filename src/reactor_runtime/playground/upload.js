@@ -1,0 +1,46 @@
+/** A file that a person chose, and how far it is on its way to the service. */
+
+import { sendFile } from "./uploads.js";
+
+export class Upload {
+  reference = null; // what commands take, once it has arrived in this session
+  problem = ""; // why it did not arrive
+  part = 0; // of the bytes, 0 to 1
+  #abort = null;
+  #changed;
+
+  /** `changed()` is called as it gets on. */
+  constructor(file, changed) {
+    this.file = file;
+    this.#changed = changed;
+  }
+
+  get sending() {
+    return this.#abort !== null;
+  }
+
+  /** Sends it; true when it has arrived, false when not, or when it was cancelled. */
+  async send() {
+    const abort = (this.#abort = new AbortController());
+    Object.assign(this, { reference: null, problem: "", part: 0 });
+    this.#changed();
+    try {
+      this.reference = await sendFile(this.file, { signal: abort.signal, onProgress: (part) => this.#progress(part) });
+    } catch (error) {
+      if (abort.signal.aborted) return false;
+      this.problem = error.message;
+    }
+    this.#abort = null;
+    return this.reference !== null;
+  }
+
+  cancel() {
+    this.#abort?.abort();
+    this.#abort = null;
+  }
+
+  #progress(part) {
+    this.part = part;
+    this.#changed();
+  }
+}
