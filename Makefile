@@ -5,6 +5,7 @@ PYTHON ?=
 PYTEST_ARGS ?=
 RUN_ARGS ?=
 BENCH_ARGS ?=
+CLIENTS_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,12 +35,14 @@ check: $(INSTALLED_DEV) ## lint, format, types and import floors; runs them all,
 fuzz: $(INSTALLED_DEV) ## send more than 5,000 half-right requests to a service, and tell how many
 	FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/service/test_fuzz.py -q -s
 
-bench: $(INSTALLED) ## measure the served path on this machine
+bench: $(INSTALLED_DEV) ## measure on this machine the served path, and how long the published clients wait
 	$(BENCH) --size 1280x720 --fps 30 --viewers 1
 	$(BENCH) --size 1280x720 --fps 30 --viewers 4
 	$(BENCH) --size 1280x720 --fps 30 --batch 4 --buffer-size 8
 	$(BENCH) --size 320x180 --fps 60
 	$(BENCH) --size 1280x720 --emit
+	@chromium="$$(scripts/ensure-chromium)" && scripts/ensure-npm && set -x && \
+	CHROMIUM="$$chromium" $(BIN)/python -m benchmarks.clients $(CLIENTS_ARGS)
 
 clean: ## remove what make and the tools have made, .venv included
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov

@@ -1,7 +1,8 @@
 """The first generation's checklist, the checks that need no network, under the testing kit on virtual time.
 
-Checks 2 to 5, 11, 12, 18, 19, 22 and 26 go on in `test_gen1_service.py`; check 1 is in `tests/headless`, and 25 in
-`tests/unit/test_profiling.py`. Deviations from the original are marked.
+Check 1 is in `tests/headless/test_video_model.py` too. Checks 2 to 6, 10 to 12, 18, 22, 25 and 26 go on in
+`test_gen1_service.py`, 19 and 21 are in `test_gen1_wire.py`, 20 in `test_gen1_http.py`, and the page on instancing in
+`test_gen1_instancing.py`. Deviations from the original are marked.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from pydantic import BaseModel, Field, ValidationError
 
 from reactor_runtime import AudioOut, MediaBundle, VideoIn, VideoModel, VideoOut, command, get_ctx, model
+from reactor_runtime.cli.overrides import take_overrides
 from reactor_runtime.registry import MODEL_REGISTRY, clear_model_registry, get_registered_model
 from reactor_runtime.testing import ModelTest, Stuck, spend
-from reactor_runtime.workspace import WorkspaceError
+from reactor_runtime.worker.styles import Rules
+from reactor_runtime.workspace import WorkspaceError, parse_value
 from tests.compat.gen1_helper import helpers_context
 
 SEED_PREFIX = """
@@ -116,28 +120,31 @@ def project(folder: Path, **files: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("arguments", "key", "value"),
     [
-        ("num_steps=4", {"num_steps": 4}),
-        ("f=1e-3", {"f": 0.001}),
-        ("nested.a=9", {"nested": {"a": 9, "z": 1}}),
-        ("nested.b=true", {"nested": {"a": 0, "z": 1, "b": True}}),
-        ("name=null", {"name": None}),
-        ("e=", {"e": None}),
-        ("lst=[1,2,x]", {"lst": [1, 2, "x"]}),
-        ("s='5'", {"s": "5"}),
+        pytest.param(["--model.num_steps=4"], "num_steps", 4, id="--model.num_steps=4"),
+        pytest.param(["--model.f=1e-3"], "f", 0.001, id="--model.f=1e-3"),
+        pytest.param(["--model.nested.a=9"], "nested", {"a": 9, "z": 1}, id="--model.nested.a=9"),
+        pytest.param(["--model.nested.b=true"], "nested", {"a": 0, "z": 1, "b": True}, id="--model.nested.b=true"),
+        pytest.param(["--model.name=null"], "name", None, id="--model.name=null"),
+        pytest.param(["--model.e="], "e", None, id="--model.e="),
+        pytest.param(["--model.lst=[1,2,x]"], "lst", [1, 2, "x"], id="--model.lst=[1,2,x]"),
+        pytest.param(["--model.s='5'"], "s", "5", id="--model.s='5'"),
+        pytest.param(["--model.num_steps", "4"], "num_steps", 4, id="deviation: --model.num_steps 4"),
     ],
 )
-def test_02_overrides_are_merged_and_typed(tmp_path: Path, text: str, expected: dict[str, Any]) -> None:
-    from reactor_runtime.cli.overrides import take_overrides
-    from reactor_runtime.workspace import parse_value
-
+def test_02_each_row_of_the_overrides(tmp_path: Path, arguments: list[str], key: str, value: Any) -> None:
+    """Rows of the reference's table. Of the last one the original makes None, and drops or refuses the 4."""
     base = "num_steps: 50\nnested: {a: 0, z: 1}\nlst: [7, 8, 9, 10]\nname: old\n"
     folder = project(tmp_path / "echo", model__py=ECHO.format(config=', config="c.yml"'), c__yml=base)
-    _, taken = take_overrides([f"--model.{text}"])
-    with ModelTest(folder, {key: parse_value(value) for key, value in taken.items()}) as test:
-        found = dict(test.model.config)
-        assert {key: found[key] for key in expected} == expected
+    rest, taken = take_overrides(arguments)
+    assert rest == []
+    with ModelTest(folder, {name: parse_value(text) for name, text in taken.items()}) as test:
+        found = OmegaConf.to_container(test.model.config)
+    assert isinstance(found, dict)
+    assert found[key] == value
+    assert type(found[key]) is type(value)
+    assert {name for name in found if name != key} == {"num_steps", "nested", "lst", "name"} - {key}
 
 
 def test_02_the_config_is_omegaconfs_and_its_interpolation_lazy(
@@ -621,6 +628,46 @@ def test_13_check_leaks_names_what_a_session_leaves(caplog: pytest.LogCaptureFix
     assert leaks.since(holder)[0] == "brightness (1.0, then 0.5)"
 
 
+def test_13_check_leaks_tells_them_after_each_session(caplog: pytest.LogCaptureFixture) -> None:
+    with ModelTest(Bright, rules=Rules(check_leaks=True)) as test:
+        test.connect()
+        test.end()
+        assert "level" not in caplog.text
+        test.connect()
+        test.command("set_brightness", brightness=0.5)
+        test.end()
+    assert "the session has left these attributes of the model changed: level (100.0, then 50.0)" in caplog.text
+
+
+@pytest.mark.parametrize("habit", ["emits", "sends", "polls"])
+def test_10_deviation_a_session_that_does_not_end_is_given_up_after_its_grace(habit: str) -> None:
+    """In the original it hangs the process."""
+
+    class Deaf(Base):
+        def start_session(self) -> None:
+            while True:
+                match habit:
+                    case "emits":
+                        get_ctx().emit_block(flat(1))
+                    case "sends":
+                        get_ctx().send("still here")
+                        spend(0.01)
+                    case _:
+                        get_ctx().should_stop()
+
+    with ModelTest(Deaf, rules=Rules(session_grace=3)) as test:
+        test.connect()
+        test.play(1.0)
+        before = test.time
+        with pytest.raises(RuntimeError, match=r"did not return within 3 s of the session's end.*test_gen1\.py:\d+"):
+            test.end()
+        assert test.time - before == pytest.approx(3.0, abs=0.1)
+        with pytest.raises(RuntimeError, match="the model has crashed"):
+            test.connect()
+    with pytest.raises(RuntimeError, match="no session is running"):
+        get_ctx()
+
+
 def test_14_the_context_is_there_in_a_session_alone() -> None:
     seen: list[Any] = []
 
@@ -720,6 +767,22 @@ def test_16_a_pause_that_is_told_is_not_measured(told: bool) -> None:
         test.play(30.0)
         rate = test._on_stage.driver.fps
         assert rate == pytest.approx(20, rel=0.1) if told else rate < 10
+
+
+def test_16_deviation_while_nothing_is_emitted_nothing_is_repeated() -> None:
+    """The original repeats the last frame, marked as a duplicate; a viewer's last picture stays anyway."""
+
+    class Pausing(Base):
+        emission_fps = 20
+
+        def step(self) -> None:
+            get_ctx().emit_block(flat(1))
+            spend(2.0)
+
+    with ModelTest(Pausing) as test:
+        test.connect()
+        test.play(7.9)
+        assert [round(frame.due) for frame in test.shown] == [0, 2, 4, 6]
 
 
 def test_17_none_is_black_of_the_last_size() -> None:
@@ -859,6 +922,75 @@ def test_23_what_belongs_together_leaves_together_and_the_rate_is_fixed() -> Non
         assert test.sound()[0, ::4800][:4].tolist() == [0, 2, 3, 4]
 
 
+class Singing(Base):
+    """Sound alone, a piece of 100 ms at a time, each of which says in its samples which it is."""
+
+    voice = AudioOut(rate=24_000)
+
+    def step(self) -> None:
+        self.voice.emit(np.full((1, 2400), self.made, np.int16))
+        self.made += 1
+
+
+def test_23_sound_alone_is_paced_by_its_samples() -> None:
+    assert [(track["name"], track["kind"]) for track in Singing.capabilities()["tracks"]] == [("voice", "audio")]
+    with ModelTest(Singing) as test:
+        test.connect()
+        test.play(3.0)
+        assert 29 <= test.model.made <= 32
+        np.testing.assert_allclose(np.diff([sound.due for sound in test.sounds]), 0.1, atol=1e-6)
+        assert test.sound()[0, ::2400].tolist() == list(range(len(test.sounds)))
+        test.disconnect()
+        before = test.model.made
+        test.play(3.0)  # Nobody hears it, and it sings on at the same pace.
+        assert 29 <= test.model.made - before <= 32
+
+
+def test_23_the_pace_of_sound_follows_pieces_of_any_length_and_slow_steps() -> None:
+    class Uneven(Singing):
+        def step(self) -> None:
+            spend(0.03)
+            self.voice.emit(np.zeros((1, (480, 4800, 1200)[self.made % 3]), np.int16))
+            self.made += 1
+
+    with ModelTest(Uneven) as test:
+        test.connect()
+        test.play(5.0)
+        ends = [sound.due + sound.samples.shape[1] / 24_000 for sound in test.sounds]
+        gaps = np.array([sound.due for sound in test.sounds[1:]]) - np.array(ends[:-1])
+        assert abs(gaps[2:]).max() < 1e-6  # Once it is known how long a step takes.
+        assert len(test.sounds) == pytest.approx(5.0 / 0.27 * 3, rel=0.05)
+
+
+def test_23_a_song_that_ends_is_heard_to_its_end() -> None:
+    class Once(Singing):
+        def start_session(self) -> None:
+            for _ in range(3):
+                super().step()
+
+    with ModelTest(Once) as test:
+        test.connect()
+        test.play(0.29)
+        assert test.client.connected
+        test.play(0.2)
+        with pytest.raises(RuntimeError, match="nobody is connected"):
+            _ = test.client
+        assert test.sound().shape == (1, 7200)
+
+
+def test_23_a_model_without_pictures_has_no_default_track() -> None:
+    class Wrong(Singing):
+        def step(self) -> None:
+            with pytest.raises(RuntimeError, match="there is no default track; the model declares voice"):
+                get_ctx().emit_block(flat(1))
+            super().step()
+
+    with ModelTest(Wrong) as test:
+        test.connect()
+        test.play(1.0)
+        assert test.sound().size
+
+
 def test_23_mistakes_with_tracks_are_raised() -> None:
     class Wrong(Base):
         face = VideoIn()
@@ -906,6 +1038,17 @@ def test_24_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         VideoModel.weights("../llama")
     with pytest.raises(FileNotFoundError, match="REACTOR_WEIGHTS_PATH"):
         VideoModel.weights("not-there")
+
+
+def test_24_weights_are_looked_for_at_home_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REACTOR_WEIGHTS_PATH", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / ".cache" / "reactor_registry" / "llama"
+    folder.mkdir(parents=True)
+    model("weighty", weights=["llama"])(Base)
+    assert VideoModel.weights("llama") == folder
 
 
 def test_25_the_profiler_is_there_and_does_nothing_while_off() -> None:

@@ -1,10 +1,14 @@
 """The first generation's checklist, the checks of the served surface: real processes, real clients.
 
-Check 19, pings, is `test_39_a_client_that_has_pinged_and_falls_silent_is_lost` of the second generation's.
+Pings and envelopes, checks 19 and 21, are in `test_gen1_wire.py`, and the HTTP surface, check 20, in
+`test_gen1_http.py`.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +20,7 @@ import pytest
 from tests.service.conftest import Serve, Watch, Write
 from tests.service.viewer import Heard, Viewer
 
+REACTOR = (sys.executable, "-m", "reactor_runtime.cli")
 MODEL = """
     import time
 
@@ -100,6 +105,30 @@ def test_what_is_sent_first_is_heard_by_the_first_viewer(folder: Path, serve: Se
         service.state("READY")
 
 
+def test_10_a_stop_waits_for_the_clean_up_and_the_next_session_starts_clean(
+    workspace: Write, serve: Serve, watch: Watch
+) -> None:
+    slow = MODEL.replace('print("cleaned up"', 'time.sleep(1.0)\n                print("cleaned up"')
+    slow = slow.replace("time.sleep(0.03)", "time.sleep(0.1)")
+    service = serve(workspace(slow, None)).ready()
+    viewer = watch(service).watch()
+    began = time.monotonic()
+    with service.polled() as poll:
+        assert service.http("POST", "/stop_session").status == 200
+        service.state("READY")
+    assert time.monotonic() - began > 1.0
+    assert [state for state in dict.fromkeys(state for _, state in poll.states) if state != "STREAMING"] == [
+        "CLOSING",
+        "READY",
+    ]
+    assert not poll.failures
+    assert sum("cleaned up 1" in line for line in service.stdout) == 1
+    viewer.connect()
+    says(viewer, "hello", session=2)
+    viewer.command("ask")
+    assert says(viewer, "told").data["frames"] < 20
+
+
 def test_11_a_session_that_returns_is_over_for_everybody(folder: Path, serve: Serve, watch: Watch) -> None:
     service = serve(folder).ready()
     viewer, other = watch(service).watch(), watch(service).watch(start=False)
@@ -156,6 +185,100 @@ def test_26_a_session_has_its_time_and_an_orphan_may_have_all(folder: Path, serv
     service.line("cleaned up 1")
 
 
+def test_26_an_orphan_timeout_of_0_never_ends_a_session(folder: Path, serve: Serve, watch: Watch) -> None:
+    service = serve(folder, "--orphan-timeout", "0").ready()
+    assert service.http("POST", "/start_session").status == 200
+    with service.polled() as poll:
+        time.sleep(1.0)  # That nothing ends is what is checked, here and below.
+    assert {state for _, state in poll.states} == {"WAITING"}
+    viewer = watch(service).watch(start=False)
+    viewer.disconnect()
+    service.state("ORPHANED")
+    with service.polled() as poll:
+        time.sleep(2.0)
+    assert {state for _, state in poll.states} == {"ORPHANED"}
+    viewer.connect(start=False)
+    viewer.command("ask")
+    assert says(viewer, "told").data["sessions"] == 1
+
+
+def test_25_nested_sections_are_written_with_their_paths(
+    workspace: Write, serve: Serve, watch: Watch, tmp_path: Path
+) -> None:
+    code = MODEL.replace(
+        "get_ctx().emit_block(",
+        'with get_ctx().profiler().section("a"), get_ctx().profiler().section("b"):\n'
+        "                        time.sleep(0.002)\n"
+        "                    get_ctx().emit_block(",
+    )
+    folder, profiles = workspace(code, None), tmp_path / "profiles"
+    service = serve(folder, "--enable-profiling", "--profiling-output-dir", str(profiles)).ready()
+    watch(service).watch()
+    service.close()
+    [written] = [path for path in profiles.glob("profiling_*.json") if re.fullmatch(r"profiling_\d+\.json", path.name)]
+    sections = json.loads(written.read_text())["sections"]
+    assert list(sections) == ["a", "a/b"]
+    inner = sections["a/b"]
+    assert (inner["key"], inner["parent_path"]) == ("b", "a")
+    assert inner["count"] == len(inner["samples"]) > 0
+    assert 0.002 <= inner["min_seconds"] <= inner["mean_seconds"] <= inner["max_seconds"]
+    assert sections["a"]["total_seconds"] >= inner["total_seconds"]
+
+
+def test_25_without_the_option_no_file_is_written(folder: Path, serve: Serve, watch: Watch) -> None:
+    before = {path for path in folder.rglob("*") if "__pycache__" not in path.parts}
+    service = serve(folder).ready()
+    watch(service).watch()
+    service.close()
+    assert {path for path in folder.rglob("*") if "__pycache__" not in path.parts} == before
+    assert "rror" not in service.text
+
+
+def test_23_sound_alone_is_served_without_a_picture(workspace: Write, serve: Serve, watch: Watch) -> None:
+    code = """
+        import numpy as np
+        from reactor_runtime import AudioOut, VideoModel, command, get_ctx, model
+
+        @model(name="organ")
+        class Organ(VideoModel):
+            voice = AudioOut(rate=24_000)
+
+            def __init__(self, config):
+                self.made, self.pitch = 0, 440
+
+            @command("tune")
+            def tune(self, pitch: int):
+                self.pitch = pitch
+
+            @command("ask")
+            def ask(self):
+                return {"type": "told", "data": {"made": self.made}}
+
+            def start_session(self):
+                at = 0
+                while not get_ctx().should_stop():
+                    phase = 2 * np.pi * self.pitch * np.arange(at, at + 2400) / 24_000
+                    self.voice.emit((8000 * np.sin(phase)).astype(np.int16)[None])
+                    at, self.made = at + 2400, self.made + 1
+    """
+    service = serve(workspace(code, None)).ready()
+    viewer = watch(service)
+    viewer.connect()
+    viewer.wait(lambda: any(abs(sound.pitch - 440) < 15 for sound in viewer.sounds[-5:]), "the tone")
+    viewer.command("ask")
+    before = says(viewer, "told")
+    since = len(viewer.sounds)
+    viewer.wait(lambda: len(viewer.sounds) > since + 250, "2.5 s of sound")
+    heard = viewer.sounds[since:]
+    assert sum(abs(sound.pitch - 440) < 15 for sound in heard) > 0.95 * len(heard)
+    viewer.command("tune", {"pitch": 880})
+    viewer.wait(lambda: abs(viewer.sounds[-1].pitch - 880) < 15, "the other tone")
+    viewer.command("ask", id="again")
+    told = viewer.message(lambda m: m.type == "told" and m.at > before.at)
+    assert told.data["made"] - before.data["made"] == pytest.approx((told.at - before.at) * 10, rel=0.25)
+    assert viewer.frames == []
+
+
 def test_a_stop_while_nobody_has_come_ends_the_session_at_once(folder: Path, serve: Serve) -> None:
     service = serve(folder, "--session-grace", "30").ready()
     assert service.http("POST", "/start_session").status == 200
@@ -166,6 +289,7 @@ def test_a_stop_while_nobody_has_come_ends_the_session_at_once(folder: Path, ser
 
 
 def test_a_start_session_that_does_not_return_costs_grace_and_load(folder: Path, serve: Serve, watch: Watch) -> None:
+    """`/health` is asked all the while; its times are printed, and their bound is for a machine that does more."""
     service = serve(folder, "--session-grace", "1").ready()
     viewer, worker = watch(service).watch(), service.worker
     viewer.command("go", {"way": "stick"}, id=1)
@@ -177,8 +301,14 @@ def test_a_start_session_that_does_not_return_costs_grace_and_load(folder: Path,
         service.until(lambda: service.worker != worker, "another process")
         service.state("READY")
         took = time.monotonic() - began
+    times = sorted(round(1000 * seconds, 1) for seconds in poll.took)
+    print(
+        f"/health in ms, of {len(times)}: median {times[len(times) // 2]}, p95 {times[len(times) * 95 // 100]}, "
+        f"slowest {times[-1]}; ready again after {took:.2f} s, loaded in {service.took:.2f} s"
+    )
     assert not poll.failures
-    assert poll.slowest < 1.0
+    assert poll.slowest < 2.0
+    assert times[len(times) // 2] < 200
     assert took < 1 + service.took + 5
     states = [state for _, state in poll.states]
     assert states.index("CLOSING") < states.index("CREATED")
@@ -188,7 +318,7 @@ def test_a_start_session_that_does_not_return_costs_grace_and_load(folder: Path,
     viewer.wait_frame()
 
 
-def test_04_a_constructor_that_raises_ends_the_service_and_says_where(workspace: Write, serve: Serve) -> None:
+def test_04_deviation_a_constructor_that_raises_ends_the_service_and_says_where(workspace: Write, serve: Serve) -> None:
     code = """
         from reactor_runtime import VideoModel, model
 
@@ -215,7 +345,8 @@ def test_02_the_config_of_the_command_line_comes_before_the_decorators(workspace
     service.line(r"made with \{'a': 'factory'\}")
     service.close()
     options = ("--model.nested.x=9", "--model.name=null", "--model.l=[1,2]")
-    service = serve(folder, "-c", str(folder / "mine.yml"), *options).ready()
+    mine = os.path.relpath(folder / "mine.yml")  # To where the command runs, which is not the model's folder.
+    service = serve(folder, "-c", mine, *options).ready()
     service.line(r"made with \{'a': 'mine', 'nested': \{'x': 9, 'y': 'mine'\}, 'name': None, 'l': \[1, 2\]\}")
     assert service.health()["model"] == "served"
 
@@ -236,6 +367,27 @@ def test_02_a_config_that_is_missing_is_one_line(
     errors = [line for line in service.stderr if not line.startswith("Loading")]
     assert len(errors) == 1
     assert text in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--prot", "9000"), "No such option: --prot"),
+        (("--modle.steps=4",), "No such option: --modle.steps"),
+        (("4",), "Got unexpected extra argument"),
+        (("--model.steps",), "--model.steps has no value"),
+    ],
+)
+def test_02_deviation_what_is_no_argument_is_refused_before_anything_is_imported(
+    workspace: Write, options: tuple[str, ...], says: str
+) -> None:
+    folder = workspace(MODEL.replace("import time", "print('imported', flush=True)\n    import time"), None)
+    done = subprocess.run(
+        [*REACTOR, "run", "--path", str(folder), *options], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "imported" not in done.stdout
 
 
 def test_02_config_help_prints_the_decorators_config(workspace: Write) -> None:
@@ -304,5 +456,4 @@ def test_22_a_viewers_camera_comes_back_inverted(workspace: Write, serve: Serve,
 
 
 def _reactor(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "reactor_runtime.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return subprocess.run([*REACTOR, *arguments], capture_output=True, text=True, check=True, timeout=60)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.request import urlopen
 
 import av
 
 from tests.service.conftest import Serve, Watch, Write
 from tests.service.follower import following
+from tests.service.service import Service
 
 APP = """
     import numpy as np
@@ -223,3 +225,142 @@ def test_a_step_that_blocks_the_loop_learns_that_a_command_waits(workspace: Writ
     service.line("long 200")
     assert service.http("POST", "/stop_session").status == 200
     service.state("READY")
+
+
+KEEPER = """
+    import numpy as np
+    from reactor_runtime import InputState, Output, ReactorApp, UploadedFile, Video, connected, event, session_started
+
+
+    class Settings(InputState):
+        note: UploadedFile
+
+
+    class Main(Output):
+        main: Video
+
+
+    class Model(ReactorApp):
+        state: Settings
+
+        @session_started
+        def begin(self):
+            print("session begins", flush=True)
+
+        @connected
+        def come(self):
+            print("client comes", flush=True)
+
+        def generate(self, input):
+            return np.full((64, 64, 3), 90, np.uint8)
+
+        async def process_output(self, outcome):
+            print("step", self.state.note and self.state.note.data.decode(), flush=True)
+            return Main(main=outcome.result)
+
+        @event(name="read")
+        def read(self, file: UploadedFile, again: UploadedFile):
+            print("read", file.name, file.data.decode(), again.data.decode(), flush=True)
+"""
+KEEPER_MANIFEST = "runtime:\n  import: model:Model\nmodel:\n  name: keeper\n"
+
+
+def reserve(service: Service, size: int, name: str = "note.txt") -> dict[str, Any]:
+    """A slot for a file; returns the reference to it."""
+    slot = {"name": name, "size": size, "mime_type": "text/plain"}
+    made = service.http("POST", "/sessions/local/uploads", slot)
+    assert made.status == 201
+    return {"upload_id": made.body["presigned_id"], **slot}
+
+
+def bring(service: Service, file: dict[str, Any], data: bytes) -> None:
+    assert service.http("PUT", f"/uploads/{file['upload_id']}", data).status == 200
+
+
+def test_10_a_session_starts_with_files_that_are_there_before_it(workspace: Write, serve: Serve):
+    service = serve(workspace(KEEPER, KEEPER_MANIFEST))
+    service.ready()
+    first, second = reserve(service, 5), reserve(service, 3, "b.txt")
+    bring(service, first, b"hello")
+    bring(service, second, b"you")
+    commands = [{"command": "read", "data": {"file": first, "again": second}}]
+    starting = {"state": {"note": second}, "commands": commands}
+    started = service.http("POST", "/start_session", {"starting_input": starting, "steps": 1})
+    assert started.body["starting_input"] == {"applied": 2}
+    service.line("step you")
+    shown = [line for line in service.stdout if line.startswith(("session", "read", "step"))]
+    assert shown == ["session begins", "read note.txt hello you", "step you"]
+
+
+def test_10_a_session_waits_for_the_files_that_it_is_to_start_with(workspace: Write, serve: Serve, watch: Watch):
+    service = serve(workspace(KEEPER, KEEPER_MANIFEST))
+    service.ready()
+    late = reserve(service, 4)
+    assert service.http("POST", "/start_session", {"starting_input": {"state": {"note": late}}}).status == 200
+    service.line("session begins")
+    watch(service).connect(start=False)
+    service.state("STREAMING")
+    bring(service, late, b"late")
+    service.line("step late")
+    assert not [line for line in service.stdout if line == "step None"], "no step before the starting input"
+    steps = [line for line in service.stdout if line.startswith(("client", "step"))]
+    assert steps[0] == "client comes"
+
+
+def test_10_a_session_of_steps_whose_file_never_comes_is_refused(workspace: Write, serve: Serve):
+    """The least that it waits is 10 s; nobody else waits for it."""
+    service = serve(workspace(KEEPER, KEEPER_MANIFEST), "--orphan-timeout", "1")
+    service.ready()
+    never = reserve(service, 4)
+    with following(service) as journal:
+        body = {"starting_input": {"state": {"note": never}}, "steps": 2}
+        assert service.http("POST", "/start_session", body).status == 200
+        told = journal.until("error").body["detail"]
+        assert (told["command"], told["code"], told["conn_id"]) == ("set_note", "unresolved_upload", 0)
+        stopped = journal.until("stop_session").body["detail"]
+        assert stopped["reason"] == "start_refused"
+        assert "a file that it refers to has not come" in stopped["close_reason"]
+    assert not [line for line in service.stdout if line.startswith("step")]
+
+
+def test_10_the_end_of_a_session_that_waits_for_a_file_is_not_held_up(workspace: Write, serve: Serve):
+    service = serve(workspace(KEEPER, KEEPER_MANIFEST))
+    service.ready()
+    never = reserve(service, 4)
+    with following(service) as journal:
+        service.http("POST", "/start_session", {"starting_input": {"state": {"note": never}}})
+        service.line("session begins")
+        assert service.http("POST", "/stop_session").status == 200
+        began = journal.until("stop_session").body["ts"]
+        assert journal.until("cleanup_complete").body["ts"] - began < 4000, "it is not the grace for an author's code"
+
+
+def test_42_movies_are_encoded_as_the_manifest_says(workspace: Write, serve: Serve, tmp_path: Path):
+    results = "{enabled: true, video: {codec: h265, target_width: 32, crf: 30}, audio: {bitrate_kbps: 64}}"
+    manifest = MANIFEST.replace("model:\n", f"  step_results: {results}\nmodel:\n")
+    service = serve(workspace(APP, manifest, config__yaml="made: 0\n"))
+    service.ready()
+    own = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    with following(service) as journal:
+        service.http("POST", "/start_session", {"steps": 1, "session_id": own})
+        usage = journal.until("step_result_ready").body["detail"]["usage"]
+    assert (usage[0]["width"], usage[0]["height"]) == (32, 32)
+    movie = tmp_path / "step.mp4"
+    movie.write_bytes(urlopen(f"{service.address}/sessions/{own}/steps/1/output.mp4").read())
+    with av.open(str(movie)) as file:
+        assert (file.streams.video[0].codec_context.name, file.streams.video[0].width) == ("hevc", 32)
+
+
+def test_42_the_service_s_description_knows_what_a_step_leaves(workspace: Write, serve: Serve):
+    service = serve(workspace(APP, MANIFEST, config__yaml="made: 0\n"))
+    service.ready()
+    described = service.http("GET", "/openapi.json").body
+    base = "/sessions/{session}/steps"
+    file = described["paths"][f"{base}/{{step}}/{{name}}"]["get"]["responses"]
+    assert file["200"]["content"]["video/mp4"] == {"schema": {"type": "string", "format": "binary"}}
+    assert "*/*" in file["200"]["content"]
+    assert "404" in file
+    result = described["paths"][f"{base}/{{step}}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    shape = described["components"]["schemas"][result["$ref"].rpartition("/")[2]]
+    keys = {"step", "session_id", "files", "usage", "messages", "error", "save_error", "timings"}
+    assert set(shape["properties"]) == keys

@@ -162,6 +162,8 @@ async def test_drop_never_waits_and_never_queues_more_than_the_buffer() -> None:
         assert len(shown) == pytest.approx(200, abs=3)
         assert max(f.shown_at - f.put_at for f in stage.shown) <= 4 / 20 + 0.001
         assert stage.screen.most <= 5
+        told = len(stage.shown) + sum(f.stamp.shed for f in stage.shown)
+        assert told == pytest.approx(stage.model.emitted, abs=11)  # Those behind the last that was shown are not told.
 
 
 @virtual

@@ -158,7 +158,7 @@ async def test_a_thread_that_does_not_return_ends_the_process_and_never_the_sess
         await asyncio.wait_for(stage.running, 60)
     assert 3 <= asyncio.get_running_loop().time() - began < 10
     assert SessionClosed("s") not in stage.sent
-    assert "the model's process starts again" in caplog.text
+    assert "the model's process is given up" in caplog.text
 
 
 @virtual

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import wave
 from pathlib import Path
+
+import numpy as np
 
 from tests.headless.kit import Repl, eventually, only, pictures, run
 
@@ -90,3 +93,27 @@ def test_a_session_that_ends_by_itself_can_be_followed_by_another(tmp_path: Path
             eventually(lambda: repl.output.count("Total frames: 4\n\n[READY]> ") == number, "its end")  # noqa: B023
         assert repl.end() == 0
     assert len(list((tmp_path / "output").iterdir())) == 2
+
+
+def test_sound_alone_lasts_as_long_as_its_samples(tmp_path: Path) -> None:
+    singing = """
+import numpy as np
+from reactor_runtime import AudioOut, VideoModel, get_ctx, model
+
+@model(name="singing")
+class Singing(VideoModel):
+    voice = AudioOut(rate=8000)
+
+    def __init__(self, config):
+        pass
+
+    def start_session(self):
+        for piece in range(20):
+            get_ctx().get_track("voice").emit(np.full((1, 800), piece, np.int16))
+"""
+    done = run(workspace(tmp_path / "singing", singing), "--seconds", "60", "--output-root", "out")
+    assert done.returncode == 0, done.stderr
+    with wave.open(str(only(tmp_path / "out") / "voice.wav")) as file:
+        samples = np.frombuffer(file.readframes(100_000), "<i2")
+    assert samples[::800].tolist() == list(range(20))
+    assert len(samples) == 16_000

@@ -1,8 +1,8 @@
 """A WebRTC client in a process of its own: `python client.py`. `viewer.py` drives it.
 
-One JSON object a line. It takes `connect`, `publish`, `play`, `send`, `flood` and `close` on stdin, answers each with a
-`reply`, and tells on stdout of every message, every decoded frame, 10 ms of sound and change of the connection. Times
-are of the machine's monotonic clock. The end of stdin ends it.
+One JSON object a line. It takes `connect`, `restart`, `publish`, `play`, `send`, `flood` and `close` on stdin, answers
+each with a `reply`, and tells on stdout of every message, decoded frame, 10 ms of sound and change of the connection.
+Times are of the machine's monotonic clock. The end of stdin ends it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import sys
 import threading
 import time
@@ -39,6 +40,27 @@ def call(address: str, method: str, path: str, body: object = None) -> Any:
     return json.loads(text) if text else None
 
 
+def only(sdp: str, codec: str) -> str:
+    """A description with this one video codec."""
+    blocks: list[list[str]] = [[]]
+    for line in sdp.splitlines():
+        if line.startswith("m="):
+            blocks.append([])
+        blocks[-1].append(line)
+    for block in blocks:
+        if not block[0].startswith("m=video "):
+            continue
+        named = [line[9:].split(" ", 1)[0] for line in block if line.startswith("a=rtpmap:") and f" {codec}/" in line]
+        about = ("a=rtpmap:", "a=fmtp:", "a=rtcp-fb:")
+        block[:] = [
+            line
+            for line in block
+            if not line.startswith(about) or line.split(":", 1)[1].split(" ", 1)[0] in (*named, "*")
+        ]
+        block[0] = " ".join([*block[0].split(" ")[:3], *named])
+    return "\r\n".join(line for block in blocks for line in block) + "\r\n"
+
+
 class Connection:
     """One peer. What it tells carries its number, so that nothing of an old one is taken for the new one's."""
 
@@ -55,16 +77,24 @@ class Connection:
         self._tones: dict[str, Any] = {}
         self._publishing: asyncio.Task[None] | None = None
         self._playing: asyncio.Task[None] | None = None
+        self._address = self._signalling = ""
+        self._codec: str | None = None
+        self._mapping: list[dict[str, Any]] = []
 
-    async def connect(self, address: str, start: bool, stereo: bool) -> int:
-        """Offer to the session, begun here if `start` and there is none; returns the connection id."""
+    async def connect(self, address: str, start: bool, stereo: bool, codec: str | None, again: int | None) -> int:
+        """Offer to the session, begun here if `start` and there is none; returns the connection id, which is `again`
+        for one that offers anew. `codec` is the one video codec to offer.
+        """
         session = None
         if start:
             with contextlib.suppress(urllib.error.HTTPError):
                 session = await asyncio.to_thread(call, address, "POST", "/start_session", {})
         session = session or await asyncio.to_thread(call, address, "GET", "/session")
         base = f"/sessions/{session['session_id']}/transport/webrtc/connections"
-        connection: int = (await asyncio.to_thread(call, address, "POST", base, {}))["connection_id"]
+        if again is None:
+            connection: int = (await asyncio.to_thread(call, address, "POST", base, {}))["connection_id"]
+        else:
+            connection = again
         observer = rtc.PeerConnectionObserver()
         observer.on_track = self._on_track
         observer.on_connection_state_change = lambda state: say(
@@ -93,13 +123,26 @@ class Connection:
         # What a stack decodes is for its own description to say; the service is to send stereo unasked.
         wished = offer.sdp.replace("useinbandfec=1", "useinbandfec=1;stereo=1") if stereo else offer.sdp
         await peer.set_local_description(rtc.SessionDescription("offer", wished))
-        mapping = [{"mid": str(mid), **track} for mid, track in enumerate(tracks)]
-        base = f"{base}/{connection}/sdp_params"
-        await asyncio.to_thread(call, address, "POST", base, {"sdp_offer": offer.sdp, "track_mapping": mapping})
-        while not (answer := await asyncio.to_thread(call, address, "GET", base)):
-            pass
-        await peer.set_remote_description(rtc.SessionDescription("answer", answer["sdp_answer"]))
+        self._mapping = [{"mid": str(mid), **track} for mid, track in enumerate(tracks)]
+        self._address, self._signalling = address, f"{base}/{connection}/sdp_params"
+        say("offering", number=self.number)
+        self._codec = codec
+        await self._negotiate("POST" if again is None else "PUT", offer.sdp)
         return connection
+
+    async def restart(self) -> None:
+        """Restart ICE: offer fresh credentials on the connection that there is."""
+        offer = await self._peer.create_offer()
+        offer = offer.with_ice_credentials(secrets.token_hex(4), secrets.token_hex(16))
+        await self._peer.set_local_description(offer)
+        await self._negotiate("PUT", offer.sdp)
+
+    async def _negotiate(self, method: str, sdp: str) -> None:
+        body = {"sdp_offer": only(sdp, self._codec) if self._codec else sdp, "track_mapping": self._mapping}
+        await asyncio.to_thread(call, self._address, method, self._signalling, body)
+        while not (answer := await asyncio.to_thread(call, self._address, "GET", self._signalling)):
+            pass
+        await self._peer.set_remote_description(rtc.SessionDescription("answer", answer["sdp_answer"]))
 
     async def publish(self, colour: list[int], size: list[int]) -> None:
         """Send pictures of one colour (red, green, blue), 20 a second, until the connection is closed."""
@@ -205,8 +248,12 @@ class Client:
                 self._drop()
                 self._number += 1
                 self._connection = Connection(self._number, self._factory)
-                connection = await self._connection.connect(order["address"], order["start"], order["stereo"])
+                connection = await self._connection.connect(
+                    order["address"], order["start"], order["stereo"], order["codec"], order["again"]
+                )
                 return {"number": self._number, "connection": connection}
+            case "restart":
+                await self._there().restart()
             case "close":
                 self._drop()
             case "publish":

@@ -38,10 +38,13 @@ class Reply:
 
 @dataclass
 class Poll:
-    """What a client saw that asked for `/health` again and again. `failures` are connections that did not succeed."""
+    """What a client saw that asked for `/health` again and again. `took` is the seconds of each, `failures` are
+    connections that did not succeed.
+    """
 
     states: list[tuple[float, str]] = field(default_factory=list)
     slowest: float = 0.0
+    took: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
 
@@ -153,7 +156,8 @@ class Service:
                     poll.states.append((began, self.http("GET", "/health", timeout=10).body["state"]))
                 except OSError as error:
                     poll.failures.append(repr(error))
-                poll.slowest = max(poll.slowest, time.monotonic() - began)
+                poll.took.append(time.monotonic() - began)
+                poll.slowest = max(poll.slowest, poll.took[-1])
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()

@@ -67,6 +67,8 @@ class Viewer:
         self.states: list[tuple[int, str]] = []
         self.number = 0
         self.connection = 0
+        self.offered_at = 0.0
+        """When the last offer went."""
         self._replies: dict[int, dict[str, Any]] = {}
         self._orders = 0
         self._news = threading.Condition()
@@ -78,17 +80,25 @@ class Viewer:
         )
         threading.Thread(target=self._read, daemon=True).start()
 
-    def watch(self, *, start: bool = True, stereo: bool = False) -> Viewer:
+    def watch(self, *, start: bool = True, stereo: bool = False, codec: str | None = None) -> Viewer:
         """Connect and wait for the first frame."""
-        self.connect(start=start, stereo=stereo)
+        self.connect(start=start, stereo=stereo, codec=codec)
         self.wait_frame()
         return self
 
-    def connect(self, *, start: bool = True, stereo: bool = False) -> None:
-        """Connect, or connect anew; returns when the data channel is open. `stereo` is the wish to hear and send so."""
-        result = self._order("connect", address=self.address, start=start, stereo=stereo)
+    def connect(
+        self, *, start: bool = True, stereo: bool = False, codec: str | None = None, again: int | None = None
+    ) -> None:
+        """Connect, or connect anew; returns when the data channel is open. `stereo` is the wish to hear and send so,
+        `codec` the one video codec that is offered, `again` the connection id that a former connection had.
+        """
+        result = self._order("connect", address=self.address, start=start, stereo=stereo, codec=codec, again=again)
         self.number, self.connection = result["number"], result["connection"]
         self.wait(lambda: (self.number, "open") in self.states, "the data channel to open")
+
+    def restart(self) -> None:
+        """Restart ICE; returns when the answer has been taken."""
+        self._order("restart")
 
     def disconnect(self) -> None:
         self._order("close")
@@ -215,6 +225,8 @@ class Viewer:
                         self._replies[told["to"]] = told
                     case "open" | "closed":
                         self.states.append((told["number"], told["event"]))
+                    case "offering":
+                        self.offered_at = told["at"]
                     case "state":
                         self.states.append((told["number"], told["state"]))
                 self._news.notify_all()

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from reactor_runtime.contract import Contract, Track
-from reactor_runtime.link import Heard, Picture, Ring, decode, encode
+from reactor_runtime.link import Heard, Picture, PictureDone, Ring, decode, encode
 from reactor_runtime.session.incoming import IncomingTracks
+from reactor_runtime.transport import PublishedPicture
 
 PIXELS = bytes(2 * 2 * 4)
 TRACKS = (
@@ -38,7 +39,7 @@ class Edge:
         return True
 
     def look(self, publisher: object, at: float, track: str = "camera") -> None:
-        self.incoming.picture(publisher, track, PIXELS, 2, 2, at)
+        self.incoming.picture(publisher, track, PublishedPicture(PIXELS, 2, 2, at))
 
     def speak(self, publisher: object, value: int, blocks: int = 2, track: str = "voice", begins: float = 10.0) -> None:
         """So many blocks of 10 ms, all samples of the same value."""
@@ -137,3 +138,20 @@ def test_what_the_link_does_not_take_is_lost_without_harm() -> None:
     incoming.join(somebody)
     for n in range(4):
         incoming.sound(somebody, "voice", bytes(960), 48_000, 1, n / 100)
+
+
+def test_what_comes_is_counted_and_a_picture_is_timed_until_the_model_has_it(edge: Edge) -> None:
+    for at in range(6):
+        edge.look(edge.first, at)
+    edge.look(edge.second, 7.0)
+    edge.speak(edge.first, 1, blocks=3)
+    pictures = [message for message in edge.sent if isinstance(message, Picture)]
+    for picture in pictures[:2]:
+        edge.incoming.done(PictureDone(picture.ring, picture.slot))
+    totals = edge.incoming.totals()
+    camera = totals["camera"]
+    assert (camera["frames"], camera["dropped"]) == (6, 2)
+    assert [(stage["name"], stage["frames"]) for stage in camera["stages"]] == [("ingest", 4), ("delivery", 2)]
+    assert all(stage["total_ms"] >= 0 for stage in camera["stages"])
+    assert totals["voice"] == {"frames": 3, "dropped": 0, "stages": []}
+    assert totals["music"]["frames"] == 0

@@ -9,6 +9,7 @@ from reactor_runtime.authoring import InputBuffer, ReadMode
 from reactor_runtime.contract import Contract, Track
 from reactor_runtime.link import Heard, LinkMessage, Picture, PictureDone, Ring, decode, encode
 from reactor_runtime.session.incoming import SLOTS, IncomingTracks
+from reactor_runtime.transport import PublishedPicture
 from reactor_runtime.worker.intake import Intake
 
 TRACKS = (Track("face", "video", "in"), Track("room", "video", "in"))
@@ -50,7 +51,8 @@ class Link:
                     self.intake.take(picture)
 
     def show(self, track: str, side: int, level: int) -> None:
-        self.edge.picture(self.viewer, track, bytes([level]) * (side * side * 4), side, side, 1.0)
+        pixels = bytes([level]) * (side * side * 4)
+        self.edge.picture(self.viewer, track, PublishedPicture(pixels, side, side, 1.0))
 
     def seen(self, track: str) -> list[tuple[int, int]]:
         """Side and level of what has come since the last time."""

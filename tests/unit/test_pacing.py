@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reactor_runtime.worker.pacing import DEFAULT_FPS, MARGIN_S, MAX_FPS, MIN_FPS, Pacer
+from reactor_runtime.worker.pacing import AHEAD_S, DEFAULT_FPS, MARGIN_S, MAX_FPS, MIN_FPS, Pacer
 
 
 def test_a_pinned_rate_is_kept_whatever_is_measured() -> None:
@@ -143,3 +143,41 @@ def test_no_more_wait_than_the_buffer_holds_or_one_output(
         pacer.step_took(took)
         # The margin by which a step begins early is the one that may be in excess.
         assert pacer.waiting(now + 2 * MARGIN_S) <= max(buffer, frames)
+
+
+def sung(pacer: Pacer, now: float, *lengths: float) -> list[float]:
+    return [due for length in lengths for due in pacer.schedule(now, 1, length)]
+
+
+def test_sound_alone_is_due_when_the_piece_before_has_been_heard() -> None:
+    pacer = Pacer(None, 4)
+    assert sung(pacer, 10.0, 0.1, 0.5, 0.02) == pytest.approx([10.0, 10.1, 10.6])
+    assert pacer.left(10.0) == pytest.approx(0.62)
+    assert pacer.left(10.7) == 0
+
+
+def test_a_pinned_rate_is_none_of_the_sounds_business() -> None:
+    assert sung(Pacer(25, 4), 10.0, 0.1, 0.1) == pytest.approx([10.0, 10.1])
+
+
+def test_sound_that_is_a_bit_late_continues_the_grid_and_what_is_later_begins_afresh() -> None:
+    pacer = Pacer(None, 4)
+    assert sung(pacer, 10.0, 0.1) == [10.0]
+    assert sung(pacer, 10.13, 0.1) == [10.13]
+    assert sung(pacer, 10.2, 0.1) == pytest.approx([10.2])
+    assert sung(pacer, 10.5, 0.1, 0.1) == pytest.approx([10.5, 10.6])
+
+
+def test_the_next_sound_is_begun_well_before_the_last_has_been_heard() -> None:
+    pacer = Pacer(None, 4)
+    pacer.step_took(0.03)
+    sung(pacer, 10.0, 0.2)
+    assert pacer.next_start(10.0, 1) == pytest.approx(10.2 - 0.03 - MARGIN_S - AHEAD_S)
+
+
+def test_of_pictures_nothing_is_left_when_the_last_is_shown() -> None:
+    pacer = Pacer(20, 4)
+    pacer.schedule(10.0, 3)
+    assert pacer.left(10.0) == pytest.approx(0.1)
+    pacer.flush()
+    assert pacer.left(10.0) == 0

@@ -10,7 +10,7 @@ import pytest
 import reactor_webrtc as rtc
 
 from reactor_runtime.transport.webrtc.peer import Peer
-from reactor_runtime.wire import Ping, Said
+from reactor_runtime.wire import Call, Ping, Said, problem
 
 PING = b'{"scope":"runtime","data":{"type":"ping"}}'
 
@@ -42,6 +42,12 @@ class Channel:
         pass
 
     def on_close(self, _call: object) -> None:
+        pass
+
+    def set_buffered_amount_low_threshold(self, _bytes: int) -> None:
+        pass
+
+    def on_buffered_amount_low(self, _call: object) -> None:
         pass
 
 
@@ -108,3 +114,36 @@ async def test_who_speaks_without_control_is_not_waited_for(peer: Peer) -> None:
     await settle()
     events: Any = peer._events
     assert events.told == [("opened", False), Ping()]
+
+
+async def test_who_is_turned_away_before_it_has_spoken_hears_why_in_its_own_wire(peer: Peer) -> None:
+    data = Channel("data")
+    peer._on_data_channel(data)
+    peer._on_state(rtc.PeerConnectionState.Connected)
+    peer.send(problem("viewer_limit", "at most 64 may watch"))
+    closing = asyncio.get_running_loop().create_task(peer.close())
+    await settle()
+    assert data.sent == []
+    request = b"\x0a\x01a\x10\x01\x52\x06\x0a\x04flip"  # A protobuf command of the name `flip`.
+    data.say(request, True)
+    await settle()
+    await closing
+    assert [(b"at most 64 may watch" in packet, binary) for packet, binary in data.sent] == [(True, True)]
+    events: Any = peer._events
+    assert not [told for told in events.told if isinstance(told, Call)]
+
+
+async def test_a_message_is_timed_from_its_first_piece_until_its_connection_is_there(peer: Peer) -> None:
+    peer._messages.negotiate("v=0\r\nm=application 9\r\na=x-reactor-dc-chunking:1\r\n")
+    data = Channel("data")
+    peer._on_data_channel(data)
+    data.say(b"\x03" + PING[:20], True)
+    await asyncio.sleep(0.02)
+    data.say(b"\x02" + PING[20:], True)
+    await settle()
+    peer._on_state(rtc.PeerConnectionState.Connected)
+    assert peer._events.told == [("opened", False), Ping()]  # type: ignore[attr-defined]
+    stages = {stage["name"]: stage for stage in peer._stages.told("messages")}
+    assert set(stages) == {"reassembly", "dispatch", "parse", "start_wait"}
+    assert {stage["messages"] for stage in stages.values()} == {1}
+    assert stages["reassembly"]["total_ms"] >= 20

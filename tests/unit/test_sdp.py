@@ -1,4 +1,4 @@
-"""How many channels of sound a description prefers."""
+"""What we read in a description, and write into it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from typing import Literal
 
 import pytest
 
-from reactor_runtime.transport.webrtc.sdp import chunked_message_size, with_channels, with_chunking
+from reactor_runtime.transport.webrtc.sdp import (
+    chunked_message_size,
+    same_end,
+    sections,
+    with_channels,
+    with_chunking,
+)
 
 
 def sdp(*formats: str | None) -> str:
@@ -61,3 +67,38 @@ def test_a_client_that_cuts_up_messages_says_how_long_they_may_be(line: str, lon
 def test_that_we_cut_up_messages_is_said_where_the_channels_are() -> None:
     answer = "v=0\r\nm=video 9 X 96\r\na=mid:0\r\nm=application 9 X webrtc-datachannel\r\na=mid:1\r\n"
     assert with_chunking(answer, 7) == answer + "a=x-reactor-dc-chunking:1 max-message-size=7\r\n"
+
+
+@pytest.mark.parametrize(
+    ("format", "codecs"),
+    [
+        ("", {"VP9", "H264"}),
+        ("profile-id=0", {"VP9", "H264"}),
+        ("profile-id=2", {"VP9 profile 2", "H264"}),
+        ("x=1;profile-id=2", {"VP9 profile 2", "H264"}),
+    ],
+)
+def test_a_codec_counts_in_the_profile_that_everybody_decodes(format: str, codecs: set[str]) -> None:
+    lines = ["v=0", "m=video 9 X 98 99 100", "a=rtpmap:98 VP9/90000", "a=rtpmap:99 rtx/90000", "a=fmtp:99 apt=98"]
+    lines += [f"a=fmtp:98 {format}"] if format else []
+    lines += ["a=rtpmap:100 H264/90000", "a=fmtp:100 profile-level-id=42e01f"]
+    assert [section.codecs for section in sections("\r\n".join(lines))] == [codecs]
+
+
+def end(session: int = 1, version: int = 1, ufrag: str = "a", fingerprint: str = "AA:BB") -> str:
+    origin = f"o=- {session} {version} IN IP4 127.0.0.1"
+    return f"v=0\r\n{origin}\r\na=ice-ufrag:{ufrag}\r\na=fingerprint:sha-256 {fingerprint}\r\n"
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        pytest.param(end(), True, id="the same again"),
+        pytest.param(end(version=2, ufrag="b"), True, id="an ICE restart"),
+        pytest.param(end(session=2, ufrag="a"), True, id="a stack that numbers no offers, on the same transports"),
+        pytest.param(end(fingerprint="CC:DD"), False, id="another certificate"),
+        pytest.param(end(session=2, ufrag="b"), False, id="a new connection with the same certificate"),
+    ],
+)
+def test_an_offer_of_the_same_end_is_known_from_one_of_a_new_connection(other: str, same: bool) -> None:
+    assert same_end(end(), other) is same

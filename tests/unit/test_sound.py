@@ -93,6 +93,26 @@ def test_a_gap_is_silence_and_what_follows_comes_at_its_own_time(stream: AudioSt
     first = int((samples == 7000).argmax())
     assert not samples[BLOCK:first].any()
     assert abs(first / RATE - 0.3) < 0.02
+    assert abs(stream.silence - 29) <= 2
+    assert stream.dropped == 0
+
+
+def test_sound_that_comes_after_a_pause_is_heard_at_its_own_time_and_whole(stream: AudioStream) -> None:
+    ear = Ear()
+    stream.subscribe("viewer", ear)
+    stream.submit(piece(np.full(4 * BLOCK + BLOCK // 2, 5000)))
+    ear.wait(4)
+    time.sleep(0.5)  # The model has nothing to say.
+    came = time.monotonic()
+    for k in range(10):
+        stream.submit(piece(np.full(2 * BLOCK, 7000), due=0.1 + k * 0.02 - (time.monotonic() - came)))
+    with ear.news:
+        assert ear.news.wait_for(lambda: (ear.samples == 7000).sum() >= 19 * BLOCK, DEADLINE_S)
+    first = next(at for at, pcm, _ in ear.blocks if (np.frombuffer(pcm, "<i2") == 7000).any())
+    assert 0.08 <= first - came < 0.4, "it is heard when it is due, and not when the pause has been made up for"
+    assert (ear.samples == 5000).sum() == 4.5 * BLOCK
+    assert stream.silence <= 11, "what nobody could hear is not filled in"
+    assert stream.dropped == 0
 
 
 def test_nothing_that_waited_is_heard_after_it_was_cleared(stream: AudioStream) -> None:
@@ -105,6 +125,14 @@ def test_nothing_that_waited_is_heard_after_it_was_cleared(stream: AudioStream) 
     with ear.news:
         assert ear.news.wait_for(lambda: (ear.samples == 7000).sum() >= 9 * BLOCK, DEADLINE_S)
     assert (ear.samples == 5000).sum() < RATE // 2
+    assert stream.dropped == RATE - (ear.samples == 5000).sum()
+
+
+def test_what_waits_beyond_the_bound_is_counted_as_dropped(stream: AudioStream) -> None:
+    for _ in range(20):
+        stream.submit(piece(np.zeros(16_000), due=60, rate=16_000))
+    assert stream.dropped % RATE == 0
+    assert 9 * RATE <= stream.dropped <= 15 * RATE
 
 
 def test_a_listener_that_fails_costs_the_others_nothing(stream: AudioStream) -> None:

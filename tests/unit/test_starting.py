@@ -37,13 +37,28 @@ def test_starting_commands_come_from_the_system_with_complete_arguments() -> Non
         (order("set_level", level=10), "starting_input.commands[0] is refused: level: 10 > le(9)"),
         (order("set_level", level="4"), "starting_input.commands[0] is refused: level: expected integer, got string"),
         (order("set_level", other=1), "starting_input.commands[0] is refused: other: unexpected argument"),
-        (order("take", file=FILE), "a session that has not begun has no files yet"),
     ],
 )
 def test_what_the_contract_does_not_allow_is_refused_by_its_entry(asked: Order, text: str) -> None:
     with pytest.raises(InputRefused) as refused:
         judged(asked, CONTRACT)
     assert text in str(refused.value)
+
+
+def test_a_file_of_a_starting_command_may_come_later() -> None:
+    assert judged(order("take", file=FILE), CONTRACT) == (CommandCall(-1, 0, "take", {"file": FILE}),)
+
+
+@pytest.mark.parametrize(
+    ("asked", "contract", "text"),
+    [
+        (Order(stepped=True), CONTRACT, "generation: this model cannot be stepped; a ReactorApp can"),
+        (Order(stepped=True, steps=3), Contract("m", counts_steps=True, answers_steps=True), "steps: the clients of a"),
+    ],
+)
+def test_a_session_is_stepped_only_where_that_can_be(asked: Order, contract: Contract, text: str) -> None:
+    with pytest.raises(InputRefused, match=text):
+        judged(asked, contract)
 
 
 def test_steps_are_counted_only_where_there_are_some() -> None:

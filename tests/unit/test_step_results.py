@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from reactor_runtime.link import StepSaved
 from reactor_runtime.session.results import StepResults
 from reactor_runtime.worker.results import Results, writer
 from reactor_runtime.worker.results.movie import write_movie
-from reactor_runtime.workspace import WorkspaceError, read_manifest
+from reactor_runtime.workspace import MovieSettings, WorkspaceError, read_manifest
 
 OWN = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
@@ -98,7 +99,7 @@ def test_only_a_session_whose_name_is_a_uuid_has_a_folder(name: str, saved: queu
 def test_a_movie_s_sound_lasts_as_long_as_it_did(tmp_path: Path, rate: int, channels: int) -> None:
     tone = (np.sin(np.arange(rate) * 440 * 2 * np.pi / rate) * 9000).astype(np.int16)
     path = tmp_path / "a.mp4"
-    write_movie(path, [np.zeros((65, 97, 3), np.uint8)] * 10, 10.0, np.tile(tone, (channels, 1)), rate)
+    write_movie(path, [np.zeros((65, 97, 3), np.uint8)] * 10, 10.0, np.tile(tone, (channels, 1)), rate, MovieSettings())
     with av.open(str(path)) as file:
         pieces = [frame.to_ndarray() for frame in file.decode(audio=0)]
     heard = np.concatenate(pieces, axis=1)
@@ -107,6 +108,41 @@ def test_a_movie_s_sound_lasts_as_long_as_it_did(tmp_path: Path, rate: int, chan
     with av.open(str(path)) as file:
         sizes = {(frame.width, frame.height) for frame in file.decode(video=0)}
         assert sizes == {(96, 64)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "size", "codec"),
+    [
+        (MovieSettings(), (96, 64), "h264"),
+        (MovieSettings(codec="h265"), (96, 64), "hevc"),
+        (MovieSettings(width=48), (48, 32), "h264"),
+        (MovieSettings(height=128), (190, 128), "h264"),
+        (MovieSettings(width=40, height=40), (40, 40), "h264"),
+    ],
+)
+def test_a_movie_is_as_it_is_set(settings: MovieSettings, size: tuple[int, int], codec: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    frames = [np.full((65, 97, 3), 150, np.uint8)] * 3
+    assert write_movie(path, frames, 10.0, np.zeros((1, 4800), np.int16), 48_000, settings) == size
+    with av.open(str(path)) as file:
+        assert file.streams.video[0].codec_context.name == codec
+        pictures = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+    assert [picture.shape[1::-1] for picture in pictures] == [size] * 3
+    assert abs(float(pictures[-1].mean()) - 150) < 4
+
+
+def test_a_coarser_movie_and_less_of_the_sound_take_less(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0)
+    frames = list(noise.integers(0, 256, (5, 64, 64, 3), np.uint8))
+    sound = noise.integers(-9000, 9000, (1, 48_000), np.int16)
+
+    def written(name: str, settings: MovieSettings, frames: list[Any], sound: Any) -> int:
+        write_movie(tmp_path / name, frames, 10.0, sound, 48_000, settings)
+        return (tmp_path / name).stat().st_size
+
+    assert written("a", MovieSettings(crf=45), frames, None) < written("b", MovieSettings(crf=15), frames, None) / 2
+    quiet, loud = MovieSettings(bitrate=16_000), MovieSettings(bitrate=192_000)
+    assert written("c", quiet, [], sound) < written("d", loud, [], sound) / 2
 
 
 # The edge -----------------------------------------------------------------------------------------------------------
@@ -154,11 +190,34 @@ async def test_a_session_of_the_same_name_finds_nothing_of_the_one_before(kept: 
 def test_the_manifest_says_whether_results_are_kept(block: str, queue_length: int, tmp_path: Path) -> None:
     text = "runtime:\n  import: model:Model\n" + (f"  step_results: {block}\n" if block else "")
     (tmp_path / "reactor.yaml").write_text(text)
-    assert read_manifest(tmp_path).results_queue == queue_length
+    assert read_manifest(tmp_path).step_results.queue == queue_length
 
 
-@pytest.mark.parametrize("block", ["yes please", "{enabled: 1}", "{enabled: true, queue: 0}", "{queue: true}"])
-def test_a_manifest_that_does_not_is_told_which_key(block: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        ("yes please", "`runtime.step_results` must be a block of keys"),
+        ("{enabled: 1}", "`runtime.step_results.enabled` must be true or false, got 1"),
+        ("{enabled: true, queue: 0}", "`runtime.step_results.queue` must be a whole number above 0, got 0"),
+        ("{queue: true}", "`runtime.step_results.queue` must be a whole number, got True"),
+        ("{quality: 3}", "`runtime.step_results` has no key 'quality'; it has enabled, queue, video, audio"),
+        ("{video: {codec: av1}}", "`runtime.step_results.video.codec` must be one of h264, h265, got 'av1'"),
+        ("{video: {preset: best}}", "`runtime.step_results.video.preset` must be one of ultrafast, "),
+        ("{video: {crf: 52}}", "`runtime.step_results.video.crf` must be from 0 to 51, got 52"),
+        ("{video: {target_width: 33}}", "`runtime.step_results.video.target_width` must be an even number of pixels"),
+        ("{audio: {codec: opus}}", "`runtime.step_results.audio.codec` must be aac, got 'opus'"),
+        ("{audio: {bitrate_kbps: 1}}", "`runtime.step_results.audio.bitrate_kbps` must be from 8 to 512, got 1"),
+    ],
+)
+def test_a_manifest_that_does_not_is_told_which_key(block: str, text: str, tmp_path: Path) -> None:
     (tmp_path / "reactor.yaml").write_text(f"runtime:\n  import: model:Model\n  step_results: {block}\n")
-    with pytest.raises(WorkspaceError, match=r"runtime\.step_results"):
+    with pytest.raises(WorkspaceError, match=re.escape(text)):
         read_manifest(tmp_path)
+
+
+def test_the_manifest_says_how_movies_are_encoded(tmp_path: Path) -> None:
+    video = "{codec: h265, preset: fast, crf: 30, target_width: 64, target_height: null}"
+    block = f"{{enabled: true, video: {video}, audio: {{codec: aac, bitrate_kbps: 96}}}}"
+    (tmp_path / "reactor.yaml").write_text(f"runtime:\n  import: model:Model\n  step_results: {block}\n")
+    movie = read_manifest(tmp_path).step_results.movie
+    assert movie == MovieSettings("h265", "fast", 30, 64, None, 96_000)

@@ -87,14 +87,20 @@ class Track:
         self.news.tell()
 
     def emit(
-        self, value: int, *, delay: float = 0.0, applied: tuple[int, ...] = (), size: tuple[int, int] = (128, 96)
+        self,
+        value: int,
+        *,
+        delay: float = 0.0,
+        applied: tuple[int, ...] = (),
+        size: tuple[int, int] = (128, 96),
+        metadata: bytes = b"",
     ) -> int:
         self.seq += 1
         layout, pixels = i420(flat(value, *size))
         now = self.clock()
-        frame = Frame(
-            1, self.seq, "v", self.seq, layout.width, layout.height, now + int(delay * 1e9), now, "s", 1, 30.0, applied
-        )
+        due = now + int(delay * 1e9)
+        facts: dict[str, Any] = {"applied": applied, "metadata": metadata}
+        frame = Frame(1, self.seq, "v", self.seq, layout.width, layout.height, due, now, "s", 1, 30.0, **facts)
         self.stream.submit(frame, pixels, self._release)
         return self.seq
 
@@ -185,6 +191,24 @@ def test_one_who_joins_gets_the_last_picture_at_once_as_a_keyframe(track: Track)
     track.news.until(lambda: viewer.packets)
     assert viewer.keyframes == [0]
     assert viewer.pictures() == [grey(140)]
+
+
+def test_what_the_model_says_of_a_frame_goes_with_it_in_each_codec_and_again_with_the_same_picture(
+    track: Track,
+) -> None:
+    first, other = track.watch(Codec.VP8), track.watch(Codec.VP9)
+    for number, said in enumerate((b"one", b"", b"three"), 1):
+        track.emit(20 * number, metadata=said)
+        track.news.until(lambda number=number: len(first.packets) == len(other.packets) == number)
+    late = track.watch(Codec.VP8)
+    track.news.until(lambda: late.packets)
+    assert [packet.metadata for packet in first.packets[:3]] == [b"one", b"", b"three"]
+    assert [packet.metadata for packet in other.packets[:3]] == [b"one", b"", b"three"]
+    assert (late.packets[0].seq, late.packets[0].metadata) == (2, b"three")
+    before = len(late.packets)
+    track.stream.flush()
+    track.news.until(lambda: len(late.packets) > before)
+    assert late.packets[-1].metadata == b"", "nothing is said of black"
 
 
 def test_viewers_of_one_codec_share_an_encoder_and_those_of_another_are_not_disturbed(track: Track) -> None:

@@ -14,6 +14,7 @@ from reactor_runtime.session.audience import Attendance, Audience
 from reactor_runtime.session.incoming import IncomingTracks
 from reactor_runtime.session.track_desk import TrackDesk
 from reactor_runtime.session.tracks import OutgoingTracks
+from reactor_runtime.transport import PublishedPicture
 from reactor_runtime.wire import PublishAnswer, ServerMessage, TrackVerb
 
 CONTRACT = Contract(
@@ -85,7 +86,7 @@ class House:
         return answer.error
 
     def film(self, attendance: Attendance, at: float) -> None:
-        self.incoming.picture(attendance.viewer, "camera", PIXELS, 2, 2, at)
+        self.incoming.picture(attendance.viewer, "camera", PublishedPicture(PIXELS, 2, 2, at))
 
     def streams(self) -> dict[str, bool]:
         """Which pictures are being encoded for somebody."""

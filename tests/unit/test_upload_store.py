@@ -106,6 +106,26 @@ async def test_a_whole_file_goes_to_the_worker_with_what_its_slot_says(store: Up
     assert worker.read(upload) == b"abcdefghi"
 
 
+async def test_that_a_file_has_come_is_told_when_it_can_be_named_and_of_no_part_of_one(worker: Worker) -> None:
+    told: list[bool] = []
+    store = UploadStore(worker.take, lambda: told.append(store.require(upload) is None))
+    store.begin("s")
+    upload = open_slot(store)
+    await refused(store.take(upload, body(b"ab")))
+    assert told == []
+    await store.take(upload, body(b"ab", b"cd"))
+    assert told == [True]
+    store.clear()
+
+
+async def test_a_client_s_own_id_is_the_file_s_unless_it_is_taken_or_no_id(store: UploadStore) -> None:
+    assert store.reserve("a.png", 4, "image/png", "my-own.1") == "my-own.1"
+    assert refuses_slot(store, "a.png", 4, "image/png", "my-own.1")[0] == 409
+    for wrong in ("", "..", "a/b", "é", "x" * 129):
+        status, text = refuses_slot(store, "a.png", 4, "image/png", wrong)
+        assert (status, text.partition(":")[0]) == (400, "upload_id")
+
+
 async def test_a_file_before_the_session_goes_to_the_worker_when_it_begins(store: UploadStore, worker: Worker) -> None:
     upload, waiting = open_slot(store), open_slot(store)
     await store.take(upload, body(b"abcd"))
@@ -114,6 +134,32 @@ async def test_a_file_before_the_session_goes_to_the_worker_when_it_begins(store
     assert list(worker.files) == [upload]
     await store.take(waiting, body(b"efgh"))
     assert worker.read(waiting) == b"efgh"
+
+
+async def test_a_file_for_which_no_session_begins_is_dropped(
+    store: UploadStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "UNCLAIMED_S", 0.01)
+    before = open_files()
+    upload = open_slot(store)
+    await store.take(upload, body(b"abcd"))
+    async with asyncio.timeout(10):
+        while open_files() != before:
+            await asyncio.sleep(0.01)
+    with pytest.raises(NoUpload, match="no upload of that id"):
+        store.require(upload)
+
+
+async def test_a_file_that_a_session_has_is_not_dropped(
+    store: UploadStore, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "UNCLAIMED_S", 0.0)
+    upload = open_slot(store)
+    await store.take(upload, body(b"abcd"))
+    store.begin("s")
+    await asyncio.sleep(0.01)  # The time is up.
+    store.require(upload)
+    assert worker.read(upload) == b"abcd"
 
 
 async def test_a_file_of_many_pieces_is_whole(

@@ -12,6 +12,7 @@ from reactor_runtime.wire import (
     Call,
     ChannelName,
     ClientMessage,
+    ClientStats,
     FileUploaded,
     Notice,
     Ping,
@@ -21,6 +22,7 @@ from reactor_runtime.wire import (
     Reply,
     RequestClip,
     RequestSchema,
+    RequestStep,
     Said,
     Sent,
     ServerMessage,
@@ -65,7 +67,7 @@ COMMAND = bytes.fromhex(
     [
         ("data", COMMAND, Call("flip", {"marker": 2, "n": None}, request="data_1")),
         ("data", client(10, field(1, b"go")), Call("go", {})),
-        ("data", client(11, kind=1, request=b"s"), Unknown("request_step", "s")),
+        ("data", client(11, kind=1, request=b"s"), RequestStep("s", {}, (), ())),
         ("control", client(10), Ping()),
         ("control", client(11, kind=1, request=b"c"), RequestSchema("c")),
         ("control", client(12, field(1, b"u1") + field(2, b"a.png")), FileUploaded("u1")),
@@ -75,11 +77,62 @@ COMMAND = bytes.fromhex(
         ("control", client(16, field(1, b"v")), TrackVerb("pause", "v")),
         ("control", client(17, field(1, b"v")), TrackVerb("resume", "v")),
         ("control", client(18, field(1, b"cam")), TrackVerb("unpublish", "cam")),
-        ("control", client(19), Unknown("client_stats")),
+        ("control", client(19), ClientStats({"track_stats": []})),
+        ("control", client(40), Unknown("error")),
     ],
 )
 def test_what_clients_say_is_read(channel: ChannelName, data: bytes, message: ClientMessage) -> None:
     assert v1.decode(channel, data) == message
+
+
+def test_what_a_client_measures_is_read_under_the_names_of_its_fields() -> None:
+    stats = v1.TYPES["ControlClientMessage"](kind=3)
+    track = stats.client_stats.track_stats.add(timestamp=7, track_name="main", kind=1, direction=1, video_codec=2)
+    track.metrics["fps"] = 29.5
+    track.frame_stages.add(name="decode", total_ms=12.5, frames=3)
+    connection = stats.client_stats.connection_stat
+    connection.timestamp, connection.environment.sdk_type = 8, "python"
+    connection.message_stages.add(name="parse", total_ms=1.0, messages=2, part_of="dispatch")
+    assert v1.decode("control", stats.SerializeToString()) == ClientStats(
+        {
+            "track_stats": [
+                {
+                    "timestamp": 7,
+                    "track_name": "main",
+                    "kind": "video",
+                    "direction": "recvonly",
+                    "paused": False,
+                    "metrics": {"fps": 29.5},
+                    "frame_stages": [{"name": "decode", "total_ms": 12.5, "frames": 3, "part_of": ""}],
+                    "codec": "vp9",
+                }
+            ],
+            "connection_stat": {
+                "timestamp": 8,
+                "metrics": {},
+                "environment": {"sdk_type": "python"},
+                "message_stages": [{"name": "parse", "total_ms": 1.0, "messages": 2, "part_of": "dispatch"}],
+            },
+        }
+    )
+
+
+def test_what_a_client_measures_is_cut_to_bounds() -> None:
+    stats = v1.TYPES["ControlClientMessage"](kind=3)
+    for _ in range(40):
+        track = stats.client_stats.track_stats.add(track_name="n" * 300, kind=99)
+        for number in range(80):
+            track.metrics["m" * 200 + str(number)] = 1.0
+            track.metrics[str(number)] = 1.0
+            track.frame_stages.add(name="s" * 300)
+    message = v1.decode("control", stats.SerializeToString())
+    assert isinstance(message, ClientStats)
+    tracks = message.stats["track_stats"]
+    assert len(tracks) == 32
+    assert (len(tracks[0]["track_name"]), tracks[0]["kind"]) == (128, 99)
+    assert len(tracks[0]["metrics"]) <= 64
+    assert max(map(len, tracks[0]["metrics"])) <= 128
+    assert (len(tracks[0]["frame_stages"]), len(tracks[0]["frame_stages"][0]["name"])) == (32, 128)
 
 
 @pytest.mark.parametrize(

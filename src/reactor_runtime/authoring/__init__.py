@@ -20,7 +20,7 @@ from reactor_runtime.authoring.events import (
 )
 from reactor_runtime.authoring.fields import FieldInfo, InputField, MessageField
 from reactor_runtime.authoring.handlers import Handler, Hook
-from reactor_runtime.authoring.inputs import BufferClosed, InputBuffer, InputFrame, ReadMode
+from reactor_runtime.authoring.inputs import PIECE_S, BufferClosed, InputBuffer, InputFrame, ReadMode
 from reactor_runtime.authoring.jsonable import to_json
 from reactor_runtime.authoring.logger import get_logger
 from reactor_runtime.authoring.medium import Track
@@ -45,6 +45,7 @@ __all__ = [
     "INPUT_REGISTRY",
     "MESSAGE_REGISTRY",
     "OUTPUT_REGISTRY",
+    "PIECE_S",
     "ApplicationError",
     "Audio",
     "BufferClosed",

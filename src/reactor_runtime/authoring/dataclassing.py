@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
+from collections.abc import Mapping
 from typing import Any, Self
 
 from reactor_runtime.authoring import scope
 
 _ASIDE = "_reactor_methods"
+_GENERATED = "<string>"
+"""The file of what `dataclass` writes."""
 
 
 class Declared:
@@ -24,7 +28,21 @@ class Declared:
             for name, method in base.__dict__.get(_ASIDE, {}).items():
                 if name not in base.__dict__:
                     setattr(base, name, method)
+        cls._reactor_refuse_strangers(kwargs)
         return super().__new__(cls)
+
+    @classmethod
+    def _reactor_refuse_strangers(cls, given: Mapping[str, Any]) -> None:
+        """Raises `TypeError` for a keyword that is no field, unless the author's own `__init__` takes it."""
+        fields: Mapping[str, Any] = getattr(cls, "__dataclass_fields__", {})
+        stranger = next((name for name in given if name not in fields), None)
+        code = getattr(cls.__init__, "__code__", None)
+        if stranger is None or code is None or code.co_filename != _GENERATED:
+            return
+        close = difflib.get_close_matches(stranger, fields, 1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        known = ", ".join(fields) or "nothing"
+        raise TypeError(f"{cls.__name__} has no {stranger}: it takes {known}{hint}{scope.caller()}")
 
     @classmethod
     def _reactor_is_rebuilt(cls) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from reactor_runtime.authoring import scope
 from reactor_runtime.authoring.app import ConfigFile, ReactorApp, config_file
-from reactor_runtime.authoring.app.checks import check_app, check_complete, with_replies
+from reactor_runtime.authoring.app.checks import answers_steps, check_app, check_complete, with_replies
 from reactor_runtime.authoring.arrays import describe_array
 from reactor_runtime.authoring.binding import (
     authors_classes,
@@ -31,10 +31,17 @@ from reactor_runtime.authoring.inputs import InputBuffer
 from reactor_runtime.authoring.messages import ModelMessage, message_of
 from reactor_runtime.authoring.pipeline import Idle, ReactorPipeline
 from reactor_runtime.authoring.pixels import is_picture
+from reactor_runtime.authoring.signatures import Call, check_calls
 from reactor_runtime.authoring.state import InputState, fields_of
 from reactor_runtime.authoring.tracks import Input, Output, tracks_of
 from reactor_runtime.contract import Contract, Message, Track, takes_files
 from reactor_runtime.workspace import read_config
+
+_CALLS = (
+    Call("__init__", "def __init__(self)"),
+    Call("load", "def load(self, config)", (None,)),
+    Call("run", "async def run(self)"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +61,12 @@ class Description:
     def read_config(self, path: Path | None, overrides: Mapping[str, Any] | None = None) -> Any:
         """The config in the form that `make` and `load` take. Raises `WorkspaceError`."""
         return read_config(path, overrides)
+
+    def check_calls(self) -> None:
+        """Raises `TypeError` for a method of the author's that cannot be called as it will be."""
+        check_calls(self.model_class, _CALLS)
+        if issubclass(self.model_class, ReactorPipeline):
+            check_calls(self.model_class, [Call("inference", "def inference(self)")])
 
     def make(self, config: Any) -> Any:
         """The model object. Raises what its `__init__` raises."""
@@ -163,6 +176,7 @@ def describe(model_class: type[ReactorCore]) -> Description:
         file_uploaded="file_uploaded" in hooks,
         state={name: field.argument.default for name, field in fields.items()},
         counts_steps=issubclass(model_class, ReactorApp),
+        answers_steps=answers_steps(model_class),
     )
     kind = AppDescription if issubclass(model_class, ReactorApp) else Description
     return kind(model_class, contract, float(model_class.fps), state_class, handlers, hooks, outputs, inputs)

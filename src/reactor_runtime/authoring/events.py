@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Never, TypeVar
 
 from reactor_runtime.authoring.scope import caller, where_function
 
@@ -35,13 +35,17 @@ class EventMark:
     dedupe: bool
 
 
-def event(*, name: str, description: str = "", dedupe: bool = False) -> Callable[[F], F]:
+def event(*misplaced: Never, name: str = "", description: str = "", dedupe: bool = False) -> Callable[[F], F]:
     """Make a method the handler of the command `name`, which is on the wire exactly as written here.
 
     Parameters after `self` are its arguments; one called `client` is the sender's `ClientInfo` and no argument. With
     `dedupe`, instances that wait together from one client collapse into the newest. The method runs on the model's
-    event loop and may be async. Raises `ValueError` for a reserved or empty name.
+    event loop and may be async. Raises `ValueError` for a reserved or empty name, and `TypeError` where it stands above
+    a method without parentheses.
     """
+    if misplaced:
+        method = getattr(misplaced[0], "__name__", "ask")
+        raise TypeError(f'@event needs the command\'s name: write @event(name="{method}"){_place(misplaced[0])}')
     if not isinstance(name, str) or not name:
         raise ValueError(f"@event: {name!r} is not a name for a command{caller()}")
     if name in RESERVED:
@@ -98,6 +102,10 @@ def _hook(method: F, name: HookName) -> F:
         )
     setattr(method, HOOK_MARK, name)
     return method
+
+
+def _place(method: object) -> str:
+    return where_function(method) if inspect.isfunction(method) else caller()
 
 
 def _require_method(method: object, decorator: str) -> None:

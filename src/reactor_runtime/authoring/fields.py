@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Never
 
 from reactor_runtime.authoring.scope import caller
 
@@ -51,6 +52,7 @@ def InputField(
     max_length: int | None = None,
     choices: Iterable[Any] | None = None,
     moderate: bool = True,
+    **unknown: Never,
 ) -> Any:
     """Describe a state field or a parameter of an `@event` handler.
 
@@ -58,8 +60,10 @@ def InputField(
     lists every allowed value. None as the default is allowed whatever the bounds. `moderate=False` keeps a text out of
     moderation. Returns a `FieldInfo`, typed Any so that it fits behind any annotation.
 
-    Raises `TypeError` for a default factory; that the rest fits together is checked when the class is defined.
+    Raises `TypeError` for a default factory and for another keyword; that the rest fits together is checked when the
+    class is defined.
     """
+    _refuse_unknown("InputField", unknown)
     _refuse_factory("InputField", default_factory)
     if choices is not None and isinstance(choices, str):
         raise TypeError(f"InputField: choices must be a list of values, not the text {choices!r}{caller()}")
@@ -67,10 +71,43 @@ def InputField(
     return FieldInfo(default, description, ge, le, min_length, max_length, allowed, moderate)
 
 
-def MessageField(default: Any = MISSING, *, default_factory: None = None, description: str | None = None) -> Any:
-    """Describe a field of a `ModelMessage`. Raises `TypeError` for a default factory. Typed Any, as `InputField` is."""
+def MessageField(
+    default: Any = MISSING, *, default_factory: None = None, description: str | None = None, **unknown: Never
+) -> Any:
+    """Describe a field of a `ModelMessage`. Raises `TypeError` as `InputField` does, and is typed Any as that is."""
+    _refuse_unknown("MessageField", unknown)
     _refuse_factory("MessageField", default_factory)
     return FieldInfo(default, description)
+
+
+_KNOWN = {
+    "InputField": ("default", "description", "ge", "le", "min_length", "max_length", "choices", "moderate"),
+    "MessageField": ("default", "description"),
+}
+_MEANT = {
+    "gt": "ge, which includes the bound",
+    "lt": "le, which includes the bound",
+    "min": "ge",
+    "max": "le",
+    "minimum": "ge",
+    "maximum": "le",
+    "enum": "choices",
+    "options": "choices",
+    "title": "description",
+    "help": "description",
+}
+"""What other libraries call these."""
+
+
+def _refuse_unknown(function: Literal["InputField", "MessageField"], unknown: Mapping[str, object]) -> None:
+    if not unknown:
+        return
+    name, known = next(iter(unknown)), _KNOWN[function]
+    meant = _MEANT.get(name, "")
+    if meant.partition(",")[0] not in known:
+        meant = next(iter(difflib.get_close_matches(name, known, 1)), "")
+    hint = f"; did you mean {meant}?" if meant else ""
+    raise TypeError(f"{function} has no {name}: it takes {', '.join(known)}{hint}{caller()}")
 
 
 def _refuse_factory(function: Literal["InputField", "MessageField"], factory: object) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from reactor_runtime.authoring.arrays import FrameError
 from reactor_runtime.authoring.jsonable import to_json
+from reactor_runtime.contract import MAX_METADATA_BYTES
 
 Metadata = dict[str, Any] | bytes | list[Any] | None
 """A dict that JSON can hold or bytes, for all frames, or a list with one of these or None for each frame of a batch."""
@@ -15,7 +16,9 @@ Metadata = dict[str, Any] | bytes | list[Any] | None
 
 @dataclass(frozen=True, eq=False, init=False)
 class TrackPayload:
-    """What an `Output` takes in the place of a track's array: `data` is the array, `metadata` goes with its frames."""
+    """What an `Output` takes in the place of a track's array: `data` is the array, `metadata` goes with its frames, at
+    most `MAX_METADATA_BYTES` with each.
+    """
 
     data: Any
     metadata: Metadata
@@ -45,10 +48,17 @@ def bytes_of(track: str, metadata: Metadata, frames: int) -> list[bytes]:
 
 
 def _encoded(track: str, item: Any) -> bytes:
-    if item is None:
-        return b""
-    if isinstance(item, bytes):
-        return item
+    encoded = b"" if item is None else item if isinstance(item, bytes) else _json(track, item)
+    if len(encoded) > MAX_METADATA_BYTES:
+        raise FrameError(
+            track,
+            f"the metadata of a frame has {len(encoded)} bytes, and at most {MAX_METADATA_BYTES} go with it; "
+            "a message takes more",
+        )
+    return encoded
+
+
+def _json(track: str, item: Any) -> bytes:
     if not isinstance(item, dict):
         raise FrameError(track, f"the metadata of a frame is a dict or bytes, got {type(item).__name__}")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -223,15 +224,31 @@ def bench(
     batch: Annotated[int, typer.Option(min=1, max=64, help="Frames per step.")] = 1,
     buffer_size: Annotated[int, typer.Option(min=1, max=256, help="The model's buffer_size.")] = 4,
     step_ms: Annotated[float, typer.Option(min=0, help="Milliseconds that a step computes, beside drawing.")] = 0.0,
+    generation: Annotated[
+        int, typer.Option(min=1, max=3, help="The model is a VideoModel (1), ReactorPipeline (2) or ReactorApp (3).")
+    ] = 2,
     emit: Annotated[bool, typer.Option("--emit", help="Only what a frame of this size costs the model.")] = False,
+    sessions: Annotated[
+        int | None, typer.Option(min=1, help="Only what so many sessions in a row leave behind in the processes.")
+    ] = None,
+    path: Annotated[
+        Path | None, typer.Option("--path", "-p", help="With --sessions: the folder of a model in place of ours.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Measure the served path on this machine: a synthetic model, real processes, real WebRTC viewers."""
     from reactor_runtime.cli.bench import BenchError, BenchOptions, report, run_bench
     from reactor_runtime.cli.bench.emit import measure_emit, report_emit
+    from reactor_runtime.cli.bench.sessions import report_sessions, run_sessions
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Or the service would outlive us.
     try:
-        options = BenchOptions.of(size, fps, viewers, seconds, codec, batch, buffer_size, step_ms)
+        options = BenchOptions.of(size, fps, viewers, seconds, codec, batch, buffer_size, step_ms, generation)
+        if path is not None and sessions is None:
+            raise BenchError("--path needs --sessions: the other figures are read from a stamp in the pictures")
+        if sessions is not None:
+            report_sessions(run_sessions(options, sessions, path), as_json=as_json)
+            return
         if emit:
             report_emit(measure_emit(options.width, options.height), size, as_json=as_json)
             return

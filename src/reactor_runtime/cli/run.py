@@ -109,6 +109,7 @@ def headless(options: RunOptions, **choices: Any) -> NoReturn:
     Raises `RunError`.
     """
     from reactor_runtime.cli.headless import HeadlessError, HeadlessOptions, leave, run_headless
+    from reactor_runtime.worker.styles.style import Rules
 
     try:
         code = run_headless(
@@ -116,6 +117,8 @@ def headless(options: RunOptions, **choices: Any) -> NoReturn:
                 path=options.path,
                 config=_config_file(options),
                 overrides=options.overrides,
+                max_session_duration=_max_session_duration(options),
+                rules=Rules(**_rules(options)),
                 profiling_dir=_profiling_dir(options),
                 debug_port=_debug_port(options),
                 log_level=options.log_level,
@@ -171,7 +174,7 @@ def _edge_settings(options: RunOptions) -> dict[str, Any]:
     return {
         "orphan_timeout": options.orphan_timeout,
         "ping_timeout": _seconds(options, "WEBRTC_CLIENT_PING_TIMEOUT_SECONDS", options.ping_timeout),
-        "max_session_duration": _seconds(options, "MAX_SESSION_DURATION_SECONDS", options.max_session_duration),
+        "max_session_duration": _max_session_duration(options),
         "ice_servers": tuple(servers),
         "relay_only": policy == "relay",
         "min_port": min_port,
@@ -202,11 +205,20 @@ def _worker_settings(options: RunOptions) -> dict[str, Any]:
         "path": str(options.path.resolve()),
         "config": str(config) if config is not None else None,
         "overrides": dict(options.overrides),
-        "rules": {"session_grace": options.session_grace, "check_leaks": options.check_leaks},
+        "rules": _rules(options),
         "profiling_dir": str(profiling) if profiling is not None else None,
         "debug_port": _debug_port(options),
         "log_level": options.log_level,
     }
+
+
+def _max_session_duration(options: RunOptions) -> float:
+    return _seconds(options, "MAX_SESSION_DURATION_SECONDS", options.max_session_duration)
+
+
+def _rules(options: RunOptions) -> dict[str, Any]:
+    """See `worker.styles.Rules`."""
+    return {"session_grace": options.session_grace, "check_leaks": options.check_leaks}
 
 
 def _config_file(options: RunOptions) -> Path | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from reactor_runtime.contract.capabilities import capabilities
 from reactor_runtime.contract.model import (
+    MAX_METADATA_BYTES,
     Argument,
     Command,
     Contract,
@@ -23,6 +24,7 @@ from reactor_runtime.contract.validation import Rejection, check, validate
 from reactor_runtime.contract.values import json_equal
 
 __all__ = [
+    "MAX_METADATA_BYTES",
     "Argument",
     "Command",
     "Contract",

@@ -14,6 +14,12 @@ Kind = Literal["video", "audio"]
 Direction = Literal["in", "out"]
 
 
+MAX_METADATA_BYTES = 16 * 1024
+"""What may go with a frame, either way. It travels in the frame's own packets, ahead of the next picture, and no rate
+control counts it: at 30 frames a second this much is 4 Mbit/s, about what a 720p picture takes.
+"""
+
+
 class Track(Struct, frozen=True):
     """A named medium. `direction` is the model's view: `out` goes to the viewers.
 
@@ -110,6 +116,8 @@ class Contract(Struct, frozen=True):
     """The public state fields and their defaults, as JSON values."""
     counts_steps: bool = False
     """Whether the model makes steps that can be counted."""
+    answers_steps: bool = False
+    """Whether clients may ask for each of them."""
     keeps_results: bool = False
     """Whether what each of them has made is kept on disk."""
 

@@ -31,12 +31,16 @@ from reactor_runtime.link.messages import (
     Sound,
     StateChanged,
     Status,
+    StepAnswer,
+    StepCall,
     StepDone,
+    StepInput,
     StepSaved,
     decode,
     encode,
 )
 from reactor_runtime.link.ring import I420Layout, RingReader, RingWriter
+from reactor_runtime.link.steps import Encoding, Failure, StepFile, StepFrame, StepTrack, store, stored
 
 __all__ = [
     "Channel",
@@ -47,6 +51,8 @@ __all__ = [
     "CommandCall",
     "CommandDone",
     "Demand",
+    "Encoding",
+    "Failure",
     "Fault",
     "File",
     "FileAnnounced",
@@ -74,8 +80,16 @@ __all__ = [
     "Sound",
     "StateChanged",
     "Status",
+    "StepAnswer",
+    "StepCall",
     "StepDone",
+    "StepFile",
+    "StepFrame",
+    "StepInput",
     "StepSaved",
+    "StepTrack",
     "decode",
     "encode",
+    "store",
+    "stored",
 ]

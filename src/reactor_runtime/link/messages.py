@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from reactor_runtime.contract import Contract
+from reactor_runtime.link.steps import Failure, StepFile, StepTrack
 
 Phase = Literal["loading", "ready", "failed"]
 
@@ -25,7 +26,8 @@ class Message(Struct, frozen=True, tag=True, array_like=True):
 class Status(Message, frozen=True):
     """Where the worker stands: sent when a link is attached and whenever it changes.
 
-    `session` is the id of the session that the model is in, which lets a fresh edge take it over.
+    `session` is the id of the session that the model is in, which lets a fresh edge take it over; `stepped` as in its
+    `SessionStart`.
     """
 
     phase: Phase
@@ -33,6 +35,7 @@ class Status(Message, frozen=True):
     contract: Contract | None = None
     session: str | None = None
     detail: str = ""
+    stepped: bool = False
 
 
 class Ring(Message, frozen=True):
@@ -52,7 +55,9 @@ class Frame(Message, frozen=True):
     """A frame lies in a slot. It is to be shown at `due_ns`, and the slot comes back with `FrameDone`.
 
     `applied` are the ids of the commands that this is the first frame to show. `sent_ns` is when this was sent;
-    `convert_ns` is what the conversion took, and `generate_ns` the step, told with the first of its frames.
+    `convert_ns` is what the conversion took, and `generate_ns` the step, told with the first of its frames. `shed` are
+    the outputs' frames before it that found no room, where the author wanted them dropped then. `metadata` goes with
+    the picture to the viewers, at most `MAX_METADATA_BYTES`.
     """
 
     ring: int
@@ -70,6 +75,8 @@ class Frame(Message, frozen=True):
     sent_ns: int = 0
     convert_ns: int = 0
     generate_ns: int = 0
+    shed: int = 0
+    metadata: bytes = b""
 
 
 class Sound(Message, frozen=True):
@@ -101,7 +108,8 @@ class ModelSent(Message, frozen=True):
 class CommandDone(Message, frozen=True):
     """A handler has run. `error` is `Type: text` when it raised; if `rejected`, it has not run, and `error` says what
     is wrong with the arguments: with `field`, if it is one of them. With `code`, both are the author's own words. What
-    it has returned for the sender is `reply`.
+    it has returned for the sender is `reply`. `queue_ns`, `lock_ns` and `handler_ns` are how long it waited for those
+    before it, and for the step in hand, and how long its handler took; 0 is not known.
     """
 
     id: int
@@ -110,6 +118,9 @@ class CommandDone(Message, frozen=True):
     field: str | None = None
     code: str | None = None
     reply: ModelSaid | ModelSent | None = None
+    queue_ns: int = 0
+    lock_ns: int = 0
+    handler_ns: int = 0
 
 
 class StateChanged(Message, frozen=True):
@@ -186,6 +197,24 @@ class StepSaved(Message, frozen=True):
     generate_s: float
 
 
+class StepAnswer(Message, frozen=True):
+    """What became of a step that a client had asked for; with frames, the descriptor of their file travels with this.
+
+    `step` is its number in the session, 0 if it was not made. A step that was made may have failed, which `error` tells
+    too. `entry` is what of the request is at fault, and `code` what the handler of a command says.
+    """
+
+    id: int
+    step: int = 0
+    elapsed: float = 0.0
+    tracks: tuple[StepTrack, ...] = ()
+    files: tuple[StepFile, ...] = ()
+    error: str | None = None
+    failure: Failure = ""
+    code: str | None = None
+    entry: str | None = None
+
+
 # From the edge ------------------------------------------------------------------------------------------------------
 
 
@@ -193,13 +222,16 @@ class SessionStart(Message, frozen=True):
     """A session begins: fresh state, on which `commands` run before any client's.
 
     With `steps` the model makes so many whether anybody is there or not, and then ends the session. `own_id` is what
-    its clients call the session.
+    its clients call the session. A `stepped` one makes only those that it is asked for, with `StepCall`. Files that the
+    commands refer to may come for `patience` seconds yet.
     """
 
     session: str
     commands: tuple[CommandCall, ...] = ()
     steps: int | None = None
     own_id: str = ""
+    stepped: bool = False
+    patience: float = 0.0
 
 
 class SessionEnd(Message, frozen=True):
@@ -255,18 +287,45 @@ class FileAnnounced(Message, frozen=True):
 
 
 class CommandCall(Message, frozen=True):
-    """A command that passed validation; `args` is complete. The files that it refers to have gone before."""
+    """A command that passed validation; `args` is complete. The files that it refers to have gone before. `sent_ns` is
+    when this was sent, or 0.
+    """
 
     id: int
     client: int
     name: str
     args: dict[str, Any]
+    sent_ns: int = 0
+
+
+class StepInput(Message, frozen=True):
+    """The frames that a client gives to the step `id`, which follows; their file's descriptor travels with this."""
+
+    id: int
+    session: str
+    tracks: tuple[StepTrack, ...]
+
+
+class StepCall(Message, frozen=True):
+    """A client asks for one step, after these commands; the worker says `StepAnswer`.
+
+    `entries` name the commands in what it may say of them. With `media`, a `StepInput` has gone before. The client
+    takes an answer of `room` bytes.
+    """
+
+    id: int
+    client: int
+    calls: tuple[CommandCall, ...] = ()
+    entries: tuple[str, ...] = ()
+    media: bool = False
+    room: int = 0
 
 
 class Picture(Message, frozen=True):
     """A viewer's picture lies in a slot of an edge's ring, as BGRA; the slot comes back with `PictureDone`.
 
-    `pts` is in seconds of the monotonic clock.
+    `pts` is in seconds of the monotonic clock. `metadata` is what the viewer says of it, at most `MAX_METADATA_BYTES`,
+    and `capture_time_us` its own clock when it was taken, if it says so.
     """
 
     track: str
@@ -276,6 +335,8 @@ class Picture(Message, frozen=True):
     height: int
     pts: float
     session: str
+    metadata: bytes = b""
+    capture_time_us: int | None = None
 
 
 class Heard(Message, frozen=True):
@@ -300,9 +361,9 @@ class FrameDone(Message, frozen=True):
 
 
 _Media = Ring | Frame | Sound | Flushed | PictureDone
-_Said = CommandDone | ModelSaid | ModelSent | StateChanged | Fault | StepDone | StepSaved
+_Said = CommandDone | ModelSaid | ModelSent | StateChanged | Fault | StepDone | StepSaved | StepAnswer
 FromWorker = Status | _Media | _Said | SessionClosed | SessionOver
-_Commands = CommandCall | File | FileGone | FileAnnounced
+_Commands = CommandCall | File | FileGone | FileAnnounced | StepInput | StepCall
 _Published = Ring | Picture | Heard
 FromEdge = SessionStart | SessionEnd | ClientJoined | ClientLeft | Demand | _Commands | FrameDone | _Published
 LinkMessage = FromWorker | FromEdge

@@ -56,7 +56,7 @@ class RingWriter:
         self.ring = ring
         self.slots = slots
         self.slot_bytes = slot_bytes
-        self.fd = _anonymous_file(slots * slot_bytes)
+        self.fd = anonymous_file(slots * slot_bytes)
         self._map = mmap.mmap(self.fd, slots * slot_bytes)
         self._free = list(range(slots))
 
@@ -102,7 +102,8 @@ class RingReader:
         return memoryview(self._map)[slot * self.slot_bytes : (slot + 1) * self.slot_bytes]
 
 
-def _anonymous_file(size: int) -> int:
+def anonymous_file(size: int = 0) -> int:
+    """The descriptor of a file of zeros in memory, which no path leads to."""
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("reactor-frames", os.MFD_CLOEXEC)
     else:  # macOS has no memfd; an unlinked file is as anonymous.

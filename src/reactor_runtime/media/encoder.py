@@ -49,7 +49,9 @@ _ENCODERS: dict[Codec, tuple[str, dict[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
-    """One compressed frame. `rtp_timestamp` counts `RTP_CLOCK`; `seq` is the frame's number on its track."""
+    """One compressed frame. `rtp_timestamp` counts `RTP_CLOCK`; `seq` is the frame's number on its track;
+    `metadata` goes with it to viewers who take any.
+    """
 
     data: bytes
     keyframe: bool
@@ -57,6 +59,7 @@ class EncodedPacket:
     width: int
     height: int
     seq: int
+    metadata: bytes = b""
 
 
 def full_bitrate(width: int, height: int, fps: float) -> int:
@@ -89,14 +92,16 @@ class Encoder:
         self._context = context
         self._opened = False
 
-    def encode(self, frame: av.VideoFrame, rtp_timestamp: int, seq: int, *, keyframe: bool) -> list[EncodedPacket]:
+    def encode(
+        self, frame: av.VideoFrame, rtp_timestamp: int, seq: int, *, keyframe: bool, metadata: bytes = b""
+    ) -> list[EncodedPacket]:
         """Encode a picture; blocks for as long as that takes, without the GIL. The first is a keyframe in any case."""
         frame.pts = rtp_timestamp
         frame.time_base = _TIME_BASE
         frame.pict_type = PictureType.I if keyframe or not self._opened else PictureType.NONE
         self._opened = True
         return [
-            EncodedPacket(bytes(packet), packet.is_keyframe, rtp_timestamp, self.width, self.height, seq)
+            EncodedPacket(bytes(packet), packet.is_keyframe, rtp_timestamp, self.width, self.height, seq, metadata)
             for packet in self._context.encode(frame)
         ]
 

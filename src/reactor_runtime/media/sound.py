@@ -47,6 +47,9 @@ class AudioStream:
         self._queue: deque[Sound] = deque()
         self._queued_s = 0.0
         self._sinks: dict[Hashable, AudioSink] = {}
+        self.dropped = 0
+        """Samples that were never played, of each channel at `RATE`."""
+        self._silence = 0
         self._epoch = 0
         self._closing = False
         self._pcm = bytearray()
@@ -62,8 +65,14 @@ class AudioStream:
             self._queue.append(sound)
             self._queued_s += _seconds(sound)
             while self._queued_s > MAX_QUEUED_S and len(self._queue) > 1:
-                self._queued_s -= _seconds(self._queue.popleft())
+                self._drop(oldest := self._queue.popleft())
+                self._queued_s -= _seconds(oldest)
             self._cond.notify()
+
+    @property
+    def silence(self) -> int:
+        """Blocks of silence that were played where the sound had a gap."""
+        return self._silence // BLOCK
 
     def subscribe(self, key: Hashable, sink: AudioSink) -> None:
         """Begin to play to a viewer."""
@@ -79,6 +88,8 @@ class AudioStream:
         """Drop all that waits: a flush, or the end of a session."""
         with self._cond:
             self._epoch += 1
+            for sound in self._queue:
+                self._drop(sound)
             self._queue.clear()
             self._queued_s = 0.0
             self._cond.notify()
@@ -99,7 +110,7 @@ class AudioStream:
                         return
                     if epoch != self._epoch:
                         epoch = self._epoch
-                        self._pcm.clear()
+                        self._cut(len(self._pcm))
                         self._next_ns = None
                     if self._queue or len(self._pcm) >= self._block_bytes:
                         break
@@ -122,7 +133,7 @@ class AudioStream:
     def _take(self, sound: Sound) -> None:
         """Append a piece, resampled, at its time."""
         if sound.channels != self._channels:
-            self._pcm.clear()
+            self._cut(len(self._pcm))
             self._channels, self._next_ns = sound.channels, None
         pcm = self._resample(sound)
         if self._next_ns is None:
@@ -131,11 +142,25 @@ class AudioStream:
         ends_ns = self._next_ns + len(self._pcm) // frame_bytes * 1_000_000_000 // RATE
         off_s = (sound.due_ns - ends_ns) / 1e9
         if off_s > RESYNC_S:
-            self._pcm += bytes(round(off_s * RATE) * frame_bytes)
+            # Of a gap that is under way, only what is left of it: nothing was sent of what is over.
+            over_ns = max(0, self._clock() - ends_ns)
+            self._next_ns += over_ns
+            silence = max(0, round((off_s - over_ns / 1e9) * RATE))
+            self._pcm += bytes(silence * frame_bytes)
+            self._silence += silence
         elif off_s < -RESYNC_S:
-            surplus = round(-off_s * RATE) * frame_bytes
-            del self._pcm[max(0, len(self._pcm) - surplus) :]
+            self._cut(round(-off_s * RATE) * frame_bytes)
         self._pcm += pcm
+
+    def _cut(self, surplus: int) -> None:
+        """Drop so many bytes at the end of what is about to be played, as far as there are so many."""
+        kept = max(0, len(self._pcm) - surplus)
+        with self._cond:
+            self.dropped += (len(self._pcm) - kept) // (2 * self._channels)
+        del self._pcm[kept:]
+
+    def _drop(self, sound: Sound) -> None:
+        self.dropped += round(_seconds(sound) * RATE)
 
     def _play(self) -> None:
         """Send one block when its time has come."""

@@ -10,14 +10,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 import av
 import msgspec
 
 from reactor_runtime.link import Frame, I420Layout
 from reactor_runtime.media.encoder import RTP_CLOCK, Codec, EncodedPacket, Encoder, full_bitrate
+from reactor_runtime.media.group import Group, PacketSink, Subscription
 from reactor_runtime.media.timing import StreamTimes
 
 log = logging.getLogger("reactor.media")
@@ -38,12 +38,6 @@ _BLACK = (16, 128, 128)
 
 
 Release = Callable[[Frame, bool], None]
-
-
-class PacketSink(Protocol):
-    """Who takes a stream's packets. Called on the stream's thread; must not block. What it raises is its own loss."""
-
-    def push(self, packet: EncodedPacket) -> None: ...
 
 
 @dataclass(slots=True)
@@ -67,44 +61,23 @@ class _Queued:
     arrived_ns: int
 
 
-@dataclass(slots=True)
-class _Subscription:
-    codec: Codec
-    sink: PacketSink
-    bitrate: int | None = None
-    broken: bool = False
-    started: bool = False
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A picture, the number of its frame, and what the model says of it."""
 
-
-@dataclass(slots=True)
-class _Group:
-    """All viewers of one codec, and their encoder. Times are seconds of the stream's clock."""
-
-    encoder: Encoder | None = None
-    keyframe_from: float | None = None
-    """A keyframe is wanted, not before this time."""
-    repeat: bool = False
-    """It is wanted even if no new frame comes: then the last picture is sent again."""
-    keyframe_at: float = float("-inf")
-    opened_at: float = float("-inf")
-    above_since: float | None = None
-    unsupported: tuple[int, int] | None = None
-    retry_at: float = float("-inf")
-    subscriptions: dict[Hashable, _Subscription] = field(default_factory=dict)
-
-    def want(self, when: float, *, repeat: bool) -> None:
-        """A keyframe, please."""
-        self.keyframe_from = when if self.keyframe_from is None else min(self.keyframe_from, when)
-        self.repeat = self.repeat or repeat
+    picture: av.VideoFrame
+    seq: int
+    metadata: bytes = b""
 
 
 class VideoStream:
     """The stream of one track, on a thread of its own. All public methods are safe from any thread and return at once.
 
     Frames leave when they are due. Of several that are due the newest is sent and the others are dropped, so that a
-    slow encoder costs frames and never latency. `on_shown(track, seq, applied)` comes on the stream's thread, just
-    before a frame that is the first to show some commands is encoded, with their ids: a dropped frame leaves its own
-    to the next. `clock` gives monotonic nanoseconds; every frame leaves `delay_s` seconds after it is due.
+    slow encoder costs frames, with their metadata, and never latency. `on_shown(track, seq, applied)` comes on the
+    stream's thread, just before a frame that is the first to show some commands is encoded, with their ids: a dropped
+    frame leaves its own to the next. `clock` gives monotonic nanoseconds; every frame leaves `delay_s` seconds after it
+    is due.
     """
 
     def __init__(
@@ -121,10 +94,9 @@ class VideoStream:
         self._delay_ns = round(delay_s * 1e9)
         self._cond = threading.Condition()
         self._queue: deque[_Queued] = deque()
-        self._groups: dict[Codec, _Group] = {}
+        self._groups: dict[Codec, Group] = {}
         self._carried: tuple[int, ...] = ()
-        self._picture: av.VideoFrame | None = None
-        self._picture_seq = 0
+        self._last: _Shown | None = None
         self._blank = False
         self._doomed: list[Encoder] = []
         self._fps = 30.0
@@ -142,7 +114,7 @@ class VideoStream:
         whichever thread is done with it. The ring bounds the queue.
         """
         now = self._clock()
-        self.times.arrived(now, frame.sent_ns, frame.generate_ns, frame.convert_ns)
+        self.times.arrived(now, frame)
         if self._delay_ns:
             frame = msgspec.structs.replace(frame, due_ns=frame.due_ns + self._delay_ns)
         with self._cond:
@@ -156,8 +128,8 @@ class VideoStream:
     def subscribe(self, key: Hashable, codec: Codec, sink: PacketSink) -> None:
         """Begin to send to a viewer: a keyframe of the last picture at once, if there is one, then each frame."""
         with self._cond:
-            group = self._groups.setdefault(codec, _Group())
-            group.subscriptions[key] = _Subscription(codec, sink)
+            group = self._groups.setdefault(codec, Group())
+            group.subscriptions[key] = Subscription(codec, sink)
             group.want(max(self._now(), group.keyframe_at + KEYFRAME_INTERVAL_S), repeat=True)
             self._cond.notify()
 
@@ -196,7 +168,7 @@ class VideoStream:
         with self._cond:
             dropped = self._drain()
             if not hold:
-                self._blank = self._picture is not None
+                self._blank = self._last is not None
             self._cond.notify()
         self._give_back(dropped)
 
@@ -205,7 +177,7 @@ class VideoStream:
         with self._cond:
             dropped = self._drain()
             self._epoch += 1
-            self._picture, self._blank = None, False
+            self._last, self._blank = None, False
             self._carried = ()
             self._stats = StreamStats()
             self.times.pause()
@@ -241,7 +213,7 @@ class VideoStream:
         self.times.dropped += len(dropped)
         return dropped
 
-    def _doom(self, group: _Group) -> None:
+    def _doom(self, group: Group) -> None:
         """Leave an encoder to the stream's thread, for closing it takes milliseconds. The lock is held."""
         if group.encoder is not None:
             self._doomed.append(group.encoder)
@@ -308,7 +280,7 @@ class VideoStream:
 
     def _repeat_at(self) -> float | None:
         """When the last picture is to be sent again, if it is. The lock is held."""
-        if self._picture is None:
+        if self._last is None:
             return None
         return min(
             (g.keyframe_from for g in self._groups.values() if g.repeat and g.keyframe_from is not None), default=None
@@ -319,40 +291,42 @@ class VideoStream:
         self.times.took("playout", self._clock() - job.arrived_ns)
         shown = False
         try:
-            picture = self._load(frame, job.pixels)
+            last = _Shown(self._load(frame, job.pixels), frame.seq, frame.metadata)
             shown = True
         finally:
             job.release(frame, shown)
         with self._cond:
             if epoch != self._epoch:
                 return  # The session ended meanwhile; its picture is nobody's.
-            self._picture, self._picture_seq, self._fps = picture, frame.seq, frame.fps
+            self._last, self._fps = last, frame.fps
             applied, self._carried = self._carried + frame.applied, ()
             self._blank = False
             self._stats.frames += 1
-            self._stats.width, self._stats.height = picture.width, picture.height
+            self._stats.width, self._stats.height = frame.width, frame.height
         if applied:
             try:
                 self._on_shown(self.track, frame.seq, applied)
             except Exception:
                 self._complain("a frame's commands could not be told")
-        self._send(picture, frame.seq, frame.due_ns, epoch)
+        self._send(last, frame.due_ns, epoch)
         self.times.took("total", self._clock() - frame.emitted_ns)
 
     def _repeat(self) -> None:
         with self._cond:
-            picture, seq, epoch = self._picture, self._picture_seq, self._epoch
+            last, epoch = self._last, self._epoch
             blank, self._blank = self._blank, False
-        if picture is None:
+            if blank and last is not None:
+                last = self._last = _Shown(last.picture, last.seq)
+        if last is None:
             return
         if blank:
-            for plane, value in zip(picture.planes, _BLACK, strict=True):
+            for plane, value in zip(last.picture.planes, _BLACK, strict=True):
                 plane.update(bytes((value,)) * plane.buffer_size)
-        self._send(picture, seq, self._clock(), epoch, only_new=not blank)
+        self._send(last, self._clock(), epoch, only_new=not blank)
 
     def _load(self, frame: Frame, pixels: memoryview) -> av.VideoFrame:
         """Copy a slot into a frame of FFmpeg's, so that the slot is free before the encoder runs."""
-        picture = self._picture
+        picture = self._last.picture if self._last is not None else None
         if picture is None or (picture.width, picture.height) != (frame.width, frame.height):
             picture = av.VideoFrame(frame.width, frame.height, "yuv420p")
         layout = I420Layout(frame.width, frame.height)
@@ -360,7 +334,7 @@ class VideoStream:
             plane.update(pixels[offset : offset + size])  # type: ignore[arg-type]  # Any buffer will do.
         return picture
 
-    def _send(self, picture: av.VideoFrame, seq: int, due_ns: int, epoch: int, *, only_new: bool = False) -> None:
+    def _send(self, shown: _Shown, due_ns: int, epoch: int, *, only_new: bool = False) -> None:
         now = self._now()
         with self._cond:
             if epoch != self._epoch:
@@ -378,7 +352,7 @@ class VideoStream:
         self._rtp = max(due_ns * RTP_CLOCK // 1_000_000_000, self._rtp + 1)
         for codec, group, subscriptions, keyframe in groups:
             began = self._clock()
-            packets = self._encode(codec, group, subscriptions, picture, seq, epoch, keyframe=keyframe)
+            packets = self._encode(codec, group, subscriptions, shown, epoch, keyframe=keyframe)
             encoded = self._clock()
             self.times.took("encode", encoded - began)
             for packet in packets:
@@ -394,10 +368,9 @@ class VideoStream:
     def _encode(
         self,
         codec: Codec,
-        group: _Group,
-        subscriptions: list[_Subscription],
-        picture: av.VideoFrame,
-        seq: int,
+        group: Group,
+        subscriptions: list[Subscription],
+        shown: _Shown,
         epoch: int,
         *,
         keyframe: bool,
@@ -407,8 +380,10 @@ class VideoStream:
         if now < group.retry_at:
             return []
         try:
-            encoder = self._encoder(codec, group, subscriptions, picture, epoch, keyframe=keyframe)
-            return [] if encoder is None else encoder.encode(picture, self._rtp, seq, keyframe=keyframe)
+            encoder = self._encoder(codec, group, subscriptions, shown.picture, epoch, keyframe=keyframe)
+            if encoder is None:
+                return []
+            return encoder.encode(shown.picture, self._rtp, shown.seq, keyframe=keyframe, metadata=shown.metadata)
         except Exception:
             self._complain(f"{codec.value} has failed and is opened again")
             with self._cond:
@@ -419,8 +394,8 @@ class VideoStream:
     def _encoder(
         self,
         codec: Codec,
-        group: _Group,
-        subscriptions: list[_Subscription],
+        group: Group,
+        subscriptions: list[Subscription],
         picture: av.VideoFrame,
         epoch: int,
         *,
@@ -452,7 +427,7 @@ class VideoStream:
                 self._doomed.append(fresh)
         return fresh
 
-    def _worth(self, group: _Group, encoder: Encoder, target: int, *, keyframe: bool) -> bool:
+    def _worth(self, group: Group, encoder: Encoder, target: int, *, keyframe: bool) -> bool:
         """Whether a new bitrate or frame rate is worth a keyframe."""
         now = self._now()
         if target < encoder.bitrate * RATE_DOWN:
@@ -467,7 +442,7 @@ class VideoStream:
         group.above_since = None
         return False
 
-    def _push(self, subscription: _Subscription, packet: EncodedPacket) -> None:
+    def _push(self, subscription: Subscription, packet: EncodedPacket) -> None:
         subscription.started = subscription.started or packet.keyframe
         if not subscription.started:
             return  # Nothing before a keyframe can be decoded.

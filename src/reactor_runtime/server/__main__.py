@@ -18,6 +18,7 @@ from reactor_runtime.ipc import BEAT_S, Control, ControlMessage
 from reactor_runtime.logs import configure
 from reactor_runtime.server.app import create_app
 from reactor_runtime.server.connections import Answerer, Connections
+from reactor_runtime.server.memory import return_freed_memory
 from reactor_runtime.server.metrics import Metrics, metric_routes
 from reactor_runtime.server.security import Access
 from reactor_runtime.server.settings import TOKEN_VARIABLE, EdgeSettings
@@ -146,6 +147,7 @@ async def _main(settings: EdgeSettings) -> None:
 if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # Some send them to all processes; the supervisor says what to do.
+    return_freed_memory()
     edge_settings = EdgeSettings.loads(sys.argv[1])
     configure(edge_settings.log_level)
     code = 1

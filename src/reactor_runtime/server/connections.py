@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from reactor_runtime.contract import Track
@@ -42,6 +43,8 @@ class Answerer(Protocol):
 class _Connection:
     task: asyncio.Task[str] | None = None
     peer: Any = None
+    refused: str = ""
+    """Why its last offer was."""
     early: list[tuple[str, str | None, int | None]] = field(default_factory=list)
     made_at: float = field(default_factory=time.monotonic)
 
@@ -61,6 +64,7 @@ class Connections:
         self._transport = transport
         self._negotiated = negotiated
         self._connections: dict[int, _Connection] = {}
+        self._behind: set[asyncio.Task[None]] = set()
 
     def mint(self) -> int:
         """A fresh connection id."""
@@ -76,29 +80,49 @@ class Connections:
         return connection in self._connections
 
     async def offer(self, connection: int, offer: Offer, tracks: tuple[Track, ...]) -> None:
-        """Begin to answer an offer; on an id in use, this is a reconnect and the old peer goes.
+        """Begin to answer an offer. On an id in use its peer goes on, if the offer is of the same end and restarts ICE;
+        otherwise this is a reconnect, and the old peer goes.
 
-        Raises `OfferRefused` at once for what can be seen in the offer.
+        Raises `OfferRefused` at once for what can be seen in the offer; the connection stays as it was.
         """
         if connection not in self._connections:
             self._admit()
-        transport = self._transport()
-        plan = transport.check(offer, tracks)
         known = self._connections.setdefault(connection, _Connection())
-        if known.peer is not None:
-            known.peer.leave("it connects again")
-        await self._drop(known)
-        known.task = asyncio.get_running_loop().create_task(self._answer(known, transport, connection, offer, plan))
+        transport = self._transport()
+        try:
+            plan = transport.check(offer, tracks)
+            continues = known.peer is not None and known.peer.continues(offer)
+        except OfferRefused as error:
+            known.refused = str(error)
+            raise
+        known.refused = ""
+        if continues:
+            answer = partial(self._renew, known.task, known.peer, offer, plan)
+        else:
+            if known.peer is not None:
+                known.peer.leave("it connects again")
+            self._put_away(known)
+            answer = partial(self._answer, known, transport, connection, offer, plan)
+        known.task = asyncio.get_running_loop().create_task(self._negotiate(connection, answer))
         known.task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def answer(self, connection: int, wait: float = ANSWER_WAIT_S) -> str | None:
         """The answer, or None if it takes longer than `wait` seconds. Raises what went wrong."""
         known = self._connections.get(connection)
-        if known is None or known.task is None:
+        if known is not None and known.refused:
+            raise OfferRefused(known.refused)
+        if known is None or (task := known.task) is None:
             raise NoConnection(f"connection {connection} has made no offer")
-        with contextlib.suppress(TimeoutError):
-            return await asyncio.wait_for(asyncio.shield(known.task), wait)
-        return None
+        try:
+            return await asyncio.wait_for(asyncio.shield(task), wait)
+        except TimeoutError:
+            return None
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise  # It is the caller's own end.
+            raise NoConnection(
+                f"connection {connection} is gone: the session is over, or it has offered anew"
+            ) from None
 
     async def candidate(self, connection: int, candidate: str, mid: str | None, index: int | None) -> None:
         """A candidate of the client's; it may come before the offer."""
@@ -115,7 +139,9 @@ class Connections:
         """Forget all: the session is over."""
         connections, self._connections = self._connections, {}
         for known in connections.values():
-            await self._drop(known)
+            self._put_away(known)
+        if self._behind:
+            await asyncio.wait(self._behind)
 
     def _admit(self) -> None:
         """Make sure that there is room for one more; those who have not offered yet give way, the oldest first."""
@@ -133,27 +159,52 @@ class Connections:
             if idle or (known.peer is not None and known.peer.closed):
                 del self._connections[connection]
 
-    async def _answer(
-        self, known: _Connection, transport: Answerer, connection: int, offer: Offer, plan: TrackPlan
-    ) -> str:
+    async def _negotiate(self, connection: int, answer: Callable[[], Awaitable[str]]) -> str:
         began = time.monotonic()
         try:
-            peer, sdp = await transport.answer(connection, offer, plan)
+            sdp = await answer()
         except Exception:
             self._negotiated(connection, time.monotonic() - began, None)
             raise
         self._negotiated(connection, time.monotonic() - began, sdp)
-        known.peer = peer
-        early, known.early = known.early, []
-        for item in early:
-            await peer.add_candidate(*item)
         return sdp
 
-    async def _drop(self, known: _Connection) -> None:
-        if known.task is not None:
-            known.task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, OfferRefused, RuntimeError):
-                await known.task
-        if known.peer is not None:
-            await known.peer.close()
+    async def _answer(
+        self, known: _Connection, transport: Answerer, connection: int, offer: Offer, plan: TrackPlan
+    ) -> str:
+        peer, sdp = await transport.answer(connection, offer, plan)
+        known.peer = peer
+        early, known.early = known.early, []
+        self._go_on(_add(peer, early))  # Each takes a millisecond, and the client waits for the answer.
+        return sdp
+
+    async def _renew(self, last: asyncio.Task[str] | None, peer: Any, offer: Offer, plan: TrackPlan) -> str:
+        if last is not None:
+            await asyncio.wait([last])
+        sdp: str = await peer.renew(offer, plan)
+        return sdp
+
+    def _put_away(self, known: _Connection) -> None:
+        """End the peer of a connection, or its making, without waiting: on a path that is dead a close takes long."""
+        self._go_on(_end(known.task, known.peer))
         known.task = known.peer = None
+
+    def _go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something behind everybody's back."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
+
+
+async def _add(peer: Any, candidates: list[tuple[str, str | None, int | None]]) -> None:
+    for candidate in candidates:
+        await peer.add_candidate(*candidate)
+
+
+async def _end(task: asyncio.Task[str] | None, peer: Any) -> None:
+    if task is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, OfferRefused, RuntimeError):
+            await task
+    if peer is not None:
+        await peer.close()

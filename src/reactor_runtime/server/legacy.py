@@ -125,7 +125,7 @@ def legacy_routes(signalling: Signalling, connections: Connections) -> APIRouter
         await signalling.offer(connection, Offer(body.sdp, None, Wire.FIRST, sure=True, has_verbs=False))
         sdp = await signalling.answer(connection)
         if sdp is None:
-            raise HTTPException(500, "the offer could not be answered in time")
+            raise HTTPException(503, "the offer could not be answered in time", {"Retry-After": "1"})
         return {"sdp": sdp, "type": "answer"}
 
     return routes

@@ -95,6 +95,8 @@ class Metrics:
                 self._began, self._lonely = now, fact.event == "start_session"
             case "connection_answered":
                 self._answered[detail["conn_id"]] = now
+            case "connection_opened" | "connection_closed" if detail.get("system"):
+                pass  # Nobody has come.
             case "connection_opened":
                 self._joined(detail["conn_id"], now)
             case "connection_closed":
@@ -158,7 +160,7 @@ class _Now(Collector):
         yield state
         yield GaugeMetricFamily("runtime_connections_active", "Viewers who are here.", value=engine.viewers)
         yield GaugeMetricFamily("runtime_session_live", "Whether a session runs.", value=float(engine.state in LIVE))
-        streams = {name: stream.times for name, stream in engine.streams.items()}
+        streams = {name: stream.times for name, stream in engine.tracks.video.items()}
         frames = CounterMetricFamily("runtime_media_frames", "Frames that were shown.", labels=["track"])
         dropped = CounterMetricFamily(
             "runtime_media_dropped_frames",
@@ -173,13 +175,31 @@ class _Now(Collector):
             "What each stage of a frame's way takes: generate (the step), convert, link, playout, encode, send; total.",
             labels=["track", "stage"],
         )
+        shed = 0
         for track, times in streams.items():
+            shed += times.shed
             frames.add_metric([track], times.shown)
             dropped.add_metric([track], times.dropped)
             interval.add_metric([track], _buckets(times.interval), times.interval.total)
             for stage, distribution in times.stages.items():
                 stages.add_metric([track, stage], _buckets(distribution), distribution.total)
-        yield from (frames, dropped, interval, stages)
+        samples = CounterMetricFamily(
+            "runtime_media_dropped_samples",
+            "Samples of sound, of each channel, that were never played.",
+            labels=["track"],
+        )
+        silence = CounterMetricFamily(
+            "runtime_media_silence_frames", "10 ms of silence that filled a gap of the sound.", labels=["track"]
+        )
+        for track, sound in engine.tracks.audio.items():
+            samples.add_metric([track], sound.dropped)
+            silence.add_metric([track], sound.silence)
+        bundles = CounterMetricFamily(
+            "runtime_media_dropped_bundles",
+            "Frames of all tracks that the model wanted dropped where there was no room, and that were.",
+            value=shed,
+        )
+        yield from (frames, dropped, interval, stages, samples, silence, bundles)
 
 
 def metric_routes(metrics: Metrics) -> APIRouter:

@@ -32,9 +32,9 @@ UNREADY = refusals(_503="The model loads (with `Retry-After`), or could not be l
 BODY = refusals(_400="The body is not JSON.", _413="The body is too long.")
 SIGNALLING = refusals(
     _400="No session is running, or the body is not JSON.",
-    _404="Another session, or a connection that has made no offer.",
+    _404="Another session, or a connection that has made no offer or is gone.",
     _413="The body is too long.",
-    _503="There are too many connections.",
+    _503="There are too many connections, or the offer could not be answered in time.",
 ) | {422: {"model": Unfit, "description": "What was sent is not what it should be, or the offer cannot be answered."}}
 UPLOADS = refusals(
     _400="What was sent cannot be a file: its name, type or size, or the bytes are too few.",

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from reactor_runtime.contract import openapi
 from reactor_runtime.server.guard import LOCAL
 from reactor_runtime.server.refusals import BODY, UNREADY, refusals
-from reactor_runtime.server.start import StartRefused, StartRequest, start_request
+from reactor_runtime.server.start import StartRefused, start_request
 from reactor_runtime.session import LIVE, InputRefused, Order, SessionEngine, SessionError, StartingCall, State
 
 NewClient = Annotated[
@@ -46,7 +46,7 @@ def session_routes(engine: SessionEngine, version: str) -> APIRouter:
             "transports": [{"protocol": "webrtc", "version": "1.0"}],
             "recording": {"enabled": False, "chunk_seconds": 4},
             "step_results": {"enabled": engine.contract is not None and engine.contract.keeps_results},
-            "generation": "streamed",
+            "generation": "stepped" if engine.steps.order.stepped else "streamed",
             "last_event_id": engine.journal.seq,
         }
         if commands := engine.steps.order.commands:
@@ -108,9 +108,10 @@ def session_routes(engine: SessionEngine, version: str) -> APIRouter:
     ) -> dict[str, Any]:
         """Begin a session."""
         try:
-            request = _served(start_request(options))
+            request = start_request(options)
             commands = tuple(StartingCall(command.entry, command.name, command.args) for command in request.commands)
-            engine.start(request.params, Order(commands, request.steps, request.session_id or ""))
+            stepped = request.generation == "stepped"
+            engine.start(request.params, Order(commands, request.steps, request.session_id or "", stepped))
         except (StartRefused, InputRefused) as error:
             raise HTTPException(400, str(error)) from None
         except SessionError as error:
@@ -129,13 +130,6 @@ def session_routes(engine: SessionEngine, version: str) -> APIRouter:
             raise refuse(error) from None
 
     return routes
-
-
-def _served(request: StartRequest) -> StartRequest:
-    """Nobody waits for what is not there."""
-    if request.generation == "stepped":
-        raise StartRefused("generation: stepped is not in this version")
-    return request
 
 
 def _phase(state: State) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Response
@@ -30,11 +31,14 @@ class TrackMapping(BaseModel):
 
 
 class SdpOffer(BaseModel):
-    """A WebRTC offer. `client_info` has the `sdk_version` of a published client."""
+    """A WebRTC offer. `client_info` has the `sdk_version` of a published client. An empty list of `ice_servers` is the
+    wish that none be asked; those that a client names are not: the service asks whom it was told to ask.
+    """
 
     sdp_offer: str = Field(min_length=1, max_length=MAX_SDP)
     track_mapping: list[TrackMapping] = Field(default_factory=list, max_length=64)
     client_info: dict[str, Any] | None = None
+    ice_servers: list[Any] | None = Field(default=None, max_length=64)
 
     def tracks(self) -> tuple[OfferedTrack, ...]:
         return tuple(OfferedTrack(m.mid, m.name, m.kind, m.direction) for m in self.track_mapping)
@@ -43,9 +47,10 @@ class SdpOffer(BaseModel):
         """The offer of a client that has connection ids. A published one speaks first, in whichever wire is its own,
         and resumes its tracks; any other may just listen.
         """
+        direct = self.ice_servers == []
         if self.client_info and self.client_info.get("sdk_version"):
-            return Offer(self.sdp_offer, self.tracks(), has_verbs=True)
-        return Offer(self.sdp_offer, self.tracks(), wire=Wire.JSON)
+            return Offer(self.sdp_offer, self.tracks(), has_verbs=True, direct=direct)
+        return Offer(self.sdp_offer, self.tracks(), wire=Wire.JSON, direct=direct)
 
 
 class Candidate(BaseModel):
@@ -97,6 +102,7 @@ class Signalling:
         """Begin to answer."""
         contract = self._engine.contract
         try:
+            offer = replace(offer, stepped=self._engine.steps.order.stepped)
             await self._connections.offer(connection, offer, contract.tracks if contract else ())
         except OfferRefused as error:
             raise HTTPException(422, str(error)) from None

@@ -15,11 +15,12 @@ from reactor_runtime.session import SessionEngine, State, UploadRefused
 
 
 class Reservation(BaseModel):
-    """A file that is to come; `size` is in bytes, and exact."""
+    """A file that is to come; `size` is in bytes, and exact. Its id is `upload_id`, if the client has one for it."""
 
     name: str
     size: Annotated[int, Field(strict=True)]
     mime_type: str
+    upload_id: str | None = None
 
 
 def upload_routes(engine: SessionEngine) -> APIRouter:
@@ -37,7 +38,7 @@ def upload_routes(engine: SessionEngine) -> APIRouter:
         if not engine.contract.accepts_uploads:
             raise HTTPException(409, "this model takes no files")
         try:
-            upload = engine.uploads.reserve(body.name, body.size, body.mime_type)
+            upload = engine.uploads.reserve(body.name, body.size, body.mime_type, body.upload_id)
         except UploadRefused as refused:
             raise HTTPException(refused.status, str(refused)) from None
         # By the name that the client reaches us under, whatever stands between.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from reactor_runtime.media.timing import StageTotals
 from reactor_runtime.transport import Viewer
 from reactor_runtime.wire import Notice, ServerMessage
 
@@ -13,7 +14,8 @@ from reactor_runtime.wire import Notice, ServerMessage
 @dataclass(slots=True)
 class Attendance:
     """A viewer who is here. Times are seconds of the monotonic clock; `pings` once it has pinged. `taking` are the
-    output tracks that it is sent.
+    output tracks that it is sent, `stages` how long its commands take in the model's process; what it measures itself
+    was last taken down at `measured_at`.
     """
 
     viewer: Viewer
@@ -22,6 +24,8 @@ class Attendance:
     pings: bool = False
     topics: frozenset[str] = frozenset()
     taking: set[str] = field(default_factory=set)
+    measured_at: float = float("-inf")
+    stages: StageTotals = field(default_factory=lambda: StageTotals(("model_queue", "lock_wait", "handler")))
 
 
 class Audience:
@@ -58,6 +62,13 @@ class Audience:
         """The viewer of that id, if it is here."""
         attendance = self._here.get(client)
         return attendance.viewer if attendance else None
+
+    def served(self, client: int, queue: float, lock: float, handler: float) -> None:
+        """A command of a client has passed the model's process; in seconds, 0 what is not known."""
+        if (attendance := self._here.get(client)) is not None:
+            for stage, took in (("model_queue", queue), ("lock_wait", lock), ("handler", handler)):
+                if took > 0:
+                    attendance.stages.took(stage, took)
 
     def heard_at(self, client: int) -> float | None:
         """When the client of that id last said something, if it is here."""

@@ -65,7 +65,14 @@ class Chores:
         for attendance in self._here:
             with contextlib.suppress(TimeoutError):
                 if (path := await asyncio.wait_for(attendance.viewer.statistics(), LOOK_WITHIN_S)) is not None:
-                    found[str(attendance.viewer.id)] = asdict(path)
-        streams = self._statistics.totals()
-        at = int(time.time() * 1000)
-        self._note("metric", name="runtime_stats", observed_at=at, model_output=streams, connection_stats=found)
+                    told = asdict(path)
+                    told["message_stages"] = [*path.message_stages, *attendance.stages.told("messages")]
+                    found[str(attendance.viewer.id)] = told
+        self._note(
+            "metric",
+            name="runtime_stats",
+            observed_at=int(time.time() * 1000),
+            model_input=self._statistics.input(),
+            model_output=self._statistics.output(),
+            connection_stats=found,
+        )

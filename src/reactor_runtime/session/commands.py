@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reactor_runtime.contract import Command, Contract, Rejection, references, validate
 from reactor_runtime.link import CommandCall, CommandDone, FileAnnounced, ModelSaid, ModelSent
+from reactor_runtime.session.awaiting import Awaiting
 from reactor_runtime.session.receipts import Ledger, Pending, receipt
-from reactor_runtime.session.uploads import NoUpload
+from reactor_runtime.session.starting import SYSTEM
+from reactor_runtime.session.uploads import NotYet, NoUpload
 from reactor_runtime.wire import Call, FileUploaded, Receipt, Reply, Said, Sent, ServerMessage, problem
 
 UNAVAILABLE = "unavailable"
@@ -23,12 +27,31 @@ class Client(Protocol):
     def send(self, message: ServerMessage) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """A command that a client has sent, with its checked arguments."""
+
+    client: Client
+    call: Call
+    command: Command
+    args: dict[str, Any]
+
+
+class _NoFile(Rejection):
+    """A command refers to a file that is not here; `soon`: its bytes are yet to come."""
+
+    def __init__(self, reason: str, field: str, *, soon: bool) -> None:
+        super().__init__(reason, field)
+        self.soon = soon
+
+
 class CommandDesk:
     """Takes the commands of one session. Belongs to the event loop's thread.
 
     `forward` hands a command to the worker and tells whether it went; `client(id)` is the client of that id, if it is
     still there; `require_file(id)` raises `NoUpload` unless that file is here, whole; `note(event, **detail)` writes to
-    the journal.
+    the journal; `served(client, queue, lock, handler)` is told how many seconds a command spent where in the model's
+    process, 0 for what is not known.
     """
 
     def __init__(
@@ -37,15 +60,20 @@ class CommandDesk:
         client: Callable[[int], Client | None],
         require_file: Callable[[str], None],
         note: Callable[..., None],
+        served: Callable[[int, float, float, float], None] = lambda *_: None,
     ) -> None:
         self._forward = forward
         self._client = client
         self._require_file = require_file
         self._note = note
+        self._served = served
         self._ledger = Ledger()
+        self._awaiting: Awaiting[_Asked] = Awaiting(self._goes_late, self._goes_without)
+        self._starting: dict[int, CommandCall] = {}
+        self._passing = False
 
     def take(self, client: Client, call: Call, contract: Contract, *, live: bool) -> None:
-        """Judge a command and send it on."""
+        """Judge a command and send it on, at once or when the bytes of its files have come."""
         command = contract.command(call.command)
         if command is None:
             return self._refuse(client, call, "unknown command")
@@ -55,24 +83,62 @@ class CommandDesk:
             args = validate(command, call.args)
         except Rejection as rejection:
             return self._refuse(client, call, rejection.reason, rejection.field)
+        asked = _Asked(client, call, command, args)
+        if not self._goes(asked) and not self._awaiting.add(asked):
+            self._goes_without(asked)
+        return None
+
+    def file_came(self) -> None:
+        """A file is here, whole: whoever waits for it goes on."""
+        self._awaiting.news()
+
+    def _goes(self, asked: _Asked) -> bool:
+        """Send a command on, or refuse it; false if it may wait for its files."""
         try:
-            self._require_files(command, args)
-        except Rejection as rejection:
-            return self._refuse(client, call, rejection.reason, rejection.field, "unresolved_upload")
+            self._require_files(asked.command, asked.args)
+        except _NoFile as missing:
+            if not missing.soon:
+                self._refuse(asked.client, asked.call, missing.reason, missing.field, "unresolved_upload")
+            return not missing.soon
+        self._send_on(asked.client, asked.call, asked.args)
+        return True
+
+    def _goes_late(self, asked: _Asked) -> bool:
+        """The same, unless its client has left meanwhile."""
+        return self._client(asked.client.id) is not asked.client or self._goes(asked)
+
+    def _goes_without(self, asked: _Asked) -> None:
+        """It has waited for long enough."""
+        try:
+            self._require_files(asked.command, asked.args)
+        except _NoFile as missing:
+            self._refuse(asked.client, asked.call, missing.reason, missing.field, "unresolved_upload")
+        else:
+            self._send_on(asked.client, asked.call, asked.args)
+
+    def _send_on(self, client: Client, call: Call, args: dict[str, Any]) -> None:
         pending, given_up = self._ledger.open(client.id, call)
         if given_up is not None:
             self._tell(given_up, "failed", UNAVAILABLE, reason="no frame has shown it, and too many commands wait")
-        if not self._forward(CommandCall(pending.id, client.id, call.command, args)):
+        if not self._forward(CommandCall(pending.id, client.id, call.command, args, time.monotonic_ns())):
             self._ledger.settle(pending.id)
-            return self._tell(pending, "failed", UNAVAILABLE, reason="the model is not running")
+            self._tell(pending, "failed", UNAVAILABLE, reason="the model is not running")
+            return
         self._note("command", name=call.command, args=args, conn_id=client.id)
         if call.id is not None:
             self._tell(pending, "accepted")
-        return None
 
-    def started(self, calls: Iterable[CommandCall]) -> None:
-        """A session begins with these: no client waits for an answer."""
+    def started(self, calls: Sequence[CommandCall], *, passing: bool) -> None:
+        """A session begins with these: no client waits for an answer, and what fails is told in the journal alone.
+
+        There they come from the system's own client, which is `passing` if it leaves when the last of them has run.
+        """
+        self._starting.clear()
+        self._passing = passing and bool(calls)
+        if self._passing:
+            self._note("connection_opened", conn_id=SYSTEM, system=True)
         for call in calls:
+            self._starting[call.id] = call
             self._note("command", name=call.name, args=call.args, conn_id=call.client)
 
     def announce(self, client: Client, message: FileUploaded, contract: Contract, *, live: bool) -> None:
@@ -94,6 +160,14 @@ class CommandDesk:
         """A handler has run. What it did is told with the first frame that shows it; an error is told now, and what it
         returned. A request is answered.
         """
+        if (served := self._ledger.find(message.id)) is not None:
+            self._served(served.client, message.queue_ns / 1e9, message.lock_ns / 1e9, message.handler_ns / 1e9)
+        if (started := self._starting.pop(message.id, None)) is not None:
+            if message.error is not None:
+                code = message.code or "internal_error"
+                self._note_error(started.name, started.client, f"failed ({message.error})", code)
+            if self._passing and not self._starting:
+                self._note("connection_closed", conn_id=SYSTEM, system=True)
         if message.error is None:
             self._answer(message)
         elif (pending := self._ledger.settle(message.id)) is not None:
@@ -110,7 +184,9 @@ class CommandDesk:
                 self._tell(pending, "applied", track=track, frame=seq)
 
     def fail_all(self, reason: str) -> None:
-        """The model is gone: every open command has failed."""
+        """The model is gone: every open command has failed, and those that wait for their files."""
+        for asked in self._awaiting.clear():
+            self._refuse(asked.client, asked.call, reason, code=UNAVAILABLE)
         for pending in self._ledger.settle_all():
             self._tell(pending, "failed", UNAVAILABLE, reason=reason)
 
@@ -120,7 +196,8 @@ class CommandDesk:
             try:
                 self._require_file(found.upload_id)
             except NoUpload as error:
-                raise Rejection(f"{found.path}: {error}" if found.path else str(error), found.argument) from None
+                reason = f"{found.path}: {error}" if found.path else str(error)
+                raise _NoFile(reason, found.argument, soon=isinstance(error, NotYet)) from None
 
     def _note_error(self, command: str, client: int, what: str, code: str) -> None:
         self._note("error", message=f"command '{command}' {what}", code=code, command=command, conn_id=client)
@@ -129,7 +206,7 @@ class CommandDesk:
         self, client: Client, call: Call, reason: str, field: str | None = None, code: str = "invalid_command"
     ) -> None:
         name = call.command if len(call.command) <= 120 else call.command[:119] + "…"
-        self._note_error(name, client.id, f"rejected ({f'{field}: {reason}' if field else reason})", code)
+        self._note_error(name, client.id, f"rejected ({Rejection(reason, field)})", code)
         body = receipt(call.id, name, "rejected", field=field, reason=reason)
         client.send(Receipt(body, code, call.request))
 

@@ -32,10 +32,11 @@ from reactor_runtime.link import (
     StepSaved,
 )
 from reactor_runtime.media.encoder import Codec
-from reactor_runtime.media.stream import VideoStream
 from reactor_runtime.session.audience import Attendance, Audience
 from reactor_runtime.session.chores import Chores
 from reactor_runtime.session.commands import CommandDesk, told
+from reactor_runtime.session.deadline import Deadline
+from reactor_runtime.session.departures import Departures
 from reactor_runtime.session.incoming import IncomingTracks
 from reactor_runtime.session.journal import Journal
 from reactor_runtime.session.machine import FACTS, LIVE, Event, SessionError, State, after
@@ -43,11 +44,12 @@ from reactor_runtime.session.requests import Requests
 from reactor_runtime.session.starting import STREAM, SYSTEM, Order, judged
 from reactor_runtime.session.statistics import Statistics
 from reactor_runtime.session.step_desk import StepDesk
+from reactor_runtime.session.step_requests import StepRequests
 from reactor_runtime.session.track_desk import TrackDesk
 from reactor_runtime.session.tracks import OutgoingTracks
 from reactor_runtime.session.uploads import UploadStore
 from reactor_runtime.session.worker_port import WorkerPort
-from reactor_runtime.transport import Viewer
+from reactor_runtime.transport import PublishedPicture, Viewer
 from reactor_runtime.wire import ClientMessage, Notice, problem
 
 log = logging.getLogger("reactor.session")
@@ -58,6 +60,8 @@ MODERATION = {"action": "terminate", "message": "Session terminated due to polic
 UNEXPLAINED = ("model_killed", "the model's process died")
 EXPLAIN_S = 0.3
 """How long the supervisor has to say why a worker is gone, before the viewers are told without a reason."""
+FILES_S = 10.0
+"""How long at least a session waits for the files that it is to begin with."""
 PING_TIMEOUT_S = 20.0
 """A client that has pinged once and then says nothing for so long is gone, unless the engine is told another time. One
 that never pings is not expected to: libwebrtc notices when its path dies."""
@@ -87,31 +91,33 @@ class SessionEngine:
         self.detail = "the model's process is starting"
         self.session: str | None = None
         self._ending = self._cause = ""
-        self._explain: asyncio.TimerHandle | None = None
+        self._explain = Deadline()
         self._loop = asyncio.get_running_loop()
         self._orphan_timeout = orphan_timeout
         self._on_end = on_end
         self._longest = longest
-        self._time_up: asyncio.TimerHandle | None = None
+        self._time_up = Deadline()
         self._tracks = OutgoingTracks(self._on_shown)
         self._incoming = IncomingTracks(self._forward)
         self._port: WorkerPort | None = None
         self._here = Audience()
-        self.uploads = UploadStore(self._forward)
-        self.steps = StepDesk(self._note)
-        self._desk = CommandDesk(self._forward, self._here.viewer, self.uploads.require, self._note)
+        self.uploads = UploadStore(self._forward, lambda: self._desk.file_came())
+        steps = StepRequests(self._forward, self.uploads.require, self._incoming, self._note)
+        self.steps = StepDesk(steps, self._note)
+        self._desk = CommandDesk(self._forward, self._here.viewer, self.uploads.require, self._note, self._here.served)
         self._track_desk = TrackDesk(self._tracks, self._incoming, self._demand)
+        desks = self._desk, self._track_desk, self.steps
         self._requests = Requests(
-            self._desk, self._track_desk, lambda: self.contract, lambda: self.state in LIVE, self._subscribe
+            *desks, lambda: self.contract, lambda: self.state in LIVE, self._subscribe, self._note
         )
         self._values: dict[str, Any] = {}
         self._fault: tuple[str, str, str | None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._statistics = Statistics(self._tracks.video)
+        self._patience = Deadline()
+        self._statistics = Statistics(self._tracks, self._incoming)
         self._chores = Chores(self._here, self._statistics, ping_timeout, self._fell_silent, self._note)
         self._cleaned = asyncio.Event()
         self._loading_since = time.monotonic()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._departures = Departures()
         self._note("initializing")
 
     # The worker -------------------------------------------------------------------------------------------------------
@@ -124,7 +130,7 @@ class SessionEngine:
         if self.state is State.TERMINATED:  # The last load failed, and another is tried.
             self._move(Event.WORKER_LOST, reason="error", error=self.detail)
             self._note("initializing")
-        if self._explain is not None:
+        if self._explain.armed:
             self.worker_died(*UNEXPLAINED)
         self._loading_since = time.monotonic()
         self._port = WorkerPort(
@@ -134,14 +140,13 @@ class SessionEngine:
             incoming=self._incoming,
             session=lambda: self.session,
             on_message=self._worker_said,
+            on_step=self.steps.requests.answered,
             on_lost=self._worker_lost,
         )
 
     def worker_died(self, code: str, message: str) -> None:
         """The supervisor knows why a worker is gone, or will be at once."""
-        if self._explain is not None:
-            self._explain.cancel()
-            self._explain = None
+        self._explain.disarm()
         if self._fault is None and (self._port is None or self.state in LIVE):
             self._fault = (code, message, None)
             self._tell_fault()
@@ -179,13 +184,14 @@ class SessionEngine:
             self._use(status.contract)
             self._move(Event.LOADED)
             if self._here:  # They stayed when the model died, and may start again.
-                self._arm(self._orphan_timeout, "the session was not started again")
+                self._patience.arm(self._orphan_timeout, self._expired, "the session was not started again")
             if status.session is not None:  # This edge is new and the session is not: somebody will come back to it.
                 self.session = status.session
+                self.steps.adopt(self.session, stepped=status.stepped)
                 self._incoming.begin(self.session)
                 self.uploads.begin(self.session)
                 self._move(Event.ADOPTED)
-                self._arm(self._orphan_timeout, "nobody came back")
+                self._patience.arm(self._orphan_timeout, self._expired, "nobody came back")
                 self._demand()
         elif status.phase == "failed":
             self._fault = ("load_failed", status.detail, None)
@@ -208,12 +214,12 @@ class SessionEngine:
             return
         if self._fault is None and self._here:
             # The supervisor is about to say why; nobody is left waiting should it not.
-            self._explain = self._loop.call_later(EXPLAIN_S, self.worker_died, *UNEXPLAINED)
+            self._explain.arm(EXPLAIN_S, self.worker_died, *UNEXPLAINED)
         self._desk.fail_all(UNEXPLAINED[1])
         self._forget_session()
         self._loading_since = time.monotonic()
         self.detail = "the model's process is being started again"
-        self._disarm()
+        self._patience.disarm()
         self._move(Event.WORKER_LOST, reason="error", error=self._fault[1] if self._fault else UNEXPLAINED[1])
         self._note("initializing")
 
@@ -238,13 +244,14 @@ class SessionEngine:
         self.session = uuid.uuid4().hex
         self._cleaned.clear()
         self._move(Event.START, params=params or {})
-        order = self.steps.begin(order)
-        self._send(SessionStart(self.session, calls, order.steps, order.own_id))
+        order = self.steps.begin(order, self.session)
         self._incoming.begin(self.session)
         self.uploads.begin(self.session)
-        self._desk.started(calls)
+        patience = max(self._orphan_timeout, FILES_S)
+        self._send(SessionStart(self.session, calls, order.steps, order.own_id, order.stepped, patience))
+        self._desk.started(calls, passing=order.steps is None)
         if order.steps is None:
-            self._arm(self._orphan_timeout, "nobody came")
+            self._patience.arm(self._orphan_timeout, self._expired, "nobody came")
         else:
             self._move(Event.VIEWER_JOINED, conn_id=SYSTEM, system=True)
         for attendance in self._here:  # They watched when the model died, and waited for this.
@@ -266,10 +273,13 @@ class SessionEngine:
         session, self._cause = self.session or "", cause
         self._ending = session
         log.info("session ends: %s", reason)
-        self._here.broadcast(Notice("sessionEnded", {"reason": reason}))
+        notice = Notice("sessionEnded", {"reason": reason})
+        waited = self.steps.requests.fail_all(reason)
+        if not waited:
+            self._here.broadcast(notice)
         self._move(event, reason=cause, close_reason=reason)
-        self._disarm()
-        self._close_viewers()
+        self._patience.disarm()
+        self._close_viewers(notice if waited else None)
         self._desk.fail_all(reason)
         self._forget_session()
         self._send(SessionEnd(session, reason))
@@ -279,9 +289,7 @@ class SessionEngine:
         """Nothing of a session may reach the next."""
         self.session = None
         self.steps.end()
-        if self._time_up is not None:
-            self._time_up.cancel()
-            self._time_up = None
+        self._time_up.disarm()
         self._values = dict(self.contract.state) if self.contract else {}
         self._tracks.clear()
         self._incoming.begin(None)
@@ -298,9 +306,8 @@ class SessionEngine:
         self._here.broadcast(Notice("sessionEnded", {"reason": GOING_DOWN}))  # To those who waited for a model.
         self._close_viewers()
         self._move(Event.SHUTDOWN, reason="evicted")
-        self._disarm()
-        if self._closing:
-            await asyncio.wait(self._closing, timeout=1.0)
+        self._patience.disarm()
+        await self._departures.wait(1.0)
         if self._port is not None:
             self._port.close()
         self._tracks.close()
@@ -317,13 +324,13 @@ class SessionEngine:
         if self.state not in LIVE or len(self._here) >= MAX_VIEWERS:
             why = "no session is running" if self.state not in LIVE else f"at most {MAX_VIEWERS} may watch"
             viewer.send(problem("viewer_limit" if self.state in LIVE else "no_session", why))
-            self._close(viewer)
+            self._departures.close(viewer)
             return
         self._join(self._here.add(viewer, time.monotonic()))
 
     def viewer_closed(self, viewer: Viewer, reason: str) -> None:
         attendance = self._here.of(viewer)
-        self._close(viewer)
+        self._departures.close(viewer)
         if attendance is None:
             return
         self._here.remove(viewer)
@@ -338,9 +345,9 @@ class SessionEngine:
     def viewer_refused(self, viewer: Viewer, code: str, message: str) -> None:
         viewer.send(problem(code, message))
 
-    def viewer_picture(self, viewer: Viewer, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:
+    def viewer_picture(self, viewer: Viewer, track: str, picture: PublishedPicture) -> None:
         """On the transport's thread."""
-        self._incoming.picture(viewer, track, bgra, width, height, pts)
+        self._incoming.picture(viewer, track, picture)
 
     def viewer_sound(self, viewer: Viewer, track: str, pcm: bytes, rate: int, channels: int, at: float) -> None:
         """On the transport's thread."""
@@ -363,9 +370,9 @@ class SessionEngine:
         return len(self._here)
 
     @property
-    def streams(self) -> Mapping[str, VideoStream]:
-        """The outgoing video tracks of the loaded model."""
-        return self._tracks.video
+    def tracks(self) -> OutgoingTracks:
+        """The outgoing tracks of the loaded model, to look at."""
+        return self._tracks
 
     def since_heard(self, client: int) -> float:
         """Seconds since the last message of a client; 0 for one who is not here."""
@@ -373,11 +380,9 @@ class SessionEngine:
 
     def _join(self, attendance: Attendance) -> None:
         viewer = attendance.viewer
-        self._disarm()
-        if self._time_up is None and self._longest > 0:
-            self._time_up = self._loop.call_later(
-                self._longest, self._end, f"its {self._longest:g} s are up", "timed_out"
-            )
+        self._patience.disarm()
+        if not self._time_up.armed:
+            self._time_up.arm(self._longest, self._end, f"its {self._longest:g} s are up", "timed_out")
         self._track_desk.join(attendance)
         self._move(Event.VIEWER_JOINED, conn_id=viewer.id, transport="webrtc")
         self._demand()
@@ -393,18 +398,13 @@ class SessionEngine:
         last = not self._here and self.steps.order.steps is None
         self._move(Event.LAST_VIEWER_LEFT if last else Event.VIEWER_LEFT, conn_id=viewer.id, transport="webrtc")
         if last:
-            self._arm(self._orphan_timeout, "nobody came back")
+            self._patience.arm(self._orphan_timeout, self._expired, "nobody came back")
 
-    def _close_viewers(self) -> None:
+    def _close_viewers(self, notice: Notice | None = None) -> None:
         for attendance in self._here:
             self._tracks.unsubscribe(attendance.viewer)
-            self._close(attendance.viewer)
+            self._departures.close(attendance.viewer, notice)
         self._here.clear()
-
-    def _close(self, viewer: Viewer) -> None:
-        task = self._loop.create_task(viewer.close())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
 
     def _subscribe(self, attendance: Attendance, topics: frozenset[str]) -> None:
         attendance.topics = topics
@@ -469,18 +469,7 @@ class SessionEngine:
             self._cleaned.set()
         self._publish_session()
 
-    def _arm(self, seconds: float, reason: str) -> None:
-        self._disarm()
-        if seconds > 0:
-            self._timer = self._loop.call_later(seconds, self._expired, reason)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _expired(self, reason: str) -> None:
-        self._timer = None
         if self.state in (State.WAITING, State.ORPHANED):
             self._end(reason, "timed_out", Event.TIMEOUT)
         elif self.state not in LIVE:

@@ -1,36 +1,48 @@
-"""Rates for people: what changed in each stream since the last look."""
+"""What the tracks do: rates for people, and totals for the journal."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
-from reactor_runtime.media.stream import StreamStats, VideoStream
+from reactor_runtime.media.stream import StreamStats
+from reactor_runtime.session.incoming import IncomingTracks
+from reactor_runtime.session.tracks import OutgoingTracks
 
 
 class Statistics:
-    """Turns the streams' totals into rates."""
+    """Reads off the tracks, and turns their totals into rates. Belongs to the event loop's thread."""
 
-    def __init__(self, streams: Mapping[str, VideoStream]) -> None:
-        self._streams = streams
+    def __init__(self, outgoing: OutgoingTracks, incoming: IncomingTracks) -> None:
+        self._outgoing = outgoing
+        self._incoming = incoming
         self._last: dict[str, tuple[float, StreamStats]] = {}
 
     def restart(self) -> None:
         """Somebody watches again: rates count from now on."""
         now = time.monotonic()
-        self._last = {name: (now, stream.stats()) for name, stream in self._streams.items()}
+        self._last = {name: (now, stream.stats()) for name, stream in self._outgoing.video.items()}
 
-    def totals(self) -> dict[str, dict[str, int]]:
-        """What each track has done in this session."""
-        found = ((name, stream.stats()) for name, stream in self._streams.items())
-        return {name: {"frames": stats.frames, "dropped": stats.dropped, "bytes": stats.bytes} for name, stats in found}
+    def output(self) -> dict[str, dict[str, Any]]:
+        """What each output track has done: pictures in this session, their stages and sound since it was opened."""
+        found: dict[str, dict[str, Any]] = {}
+        for name, stream in self._outgoing.video.items():
+            stats = stream.stats()
+            totals = {"frames": stats.frames, "dropped": stats.dropped, "bytes": stats.bytes}
+            found[name] = totals | {"stages": stream.times.told()}
+        for name, sound in self._outgoing.audio.items():
+            found[name] = {"dropped_samples": sound.dropped, "silence_frames": sound.silence}
+        return found
+
+    def input(self) -> dict[str, dict[str, Any]]:
+        """What has come for each input track since the model was loaded."""
+        return self._incoming.totals()
 
     def read(self, viewers: int) -> dict[str, Any]:
         """Rates since the last call: frames per second, kbit/s of all encodes, totals of frames shown and dropped."""
         now = time.monotonic()
         tracks = {}
-        for name, stream in self._streams.items():
+        for name, stream in self._outgoing.video.items():
             stats = stream.stats()
             then, last = self._last.get(name, (now, stats))
             self._last[name] = (now, stats)

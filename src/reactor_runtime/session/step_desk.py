@@ -6,29 +6,45 @@ import dataclasses
 import uuid
 from collections.abc import Callable
 
+from reactor_runtime.contract import Contract
 from reactor_runtime.link import StepDone, StepSaved
 from reactor_runtime.session.results import StepResults
 from reactor_runtime.session.starting import STREAM, Order
+from reactor_runtime.session.step_requests import StepRequests
+from reactor_runtime.transport import Viewer
+from reactor_runtime.wire import RequestStep
 
 
 class StepDesk:
     """The order of the session that runs, and the results of it and of those before. Belongs to the event loop's
-    thread. `note(event, **detail)` writes to the journal.
+    thread. `note(event, **detail)` writes to the journal; `requests` are what its clients ask for.
     """
 
-    def __init__(self, note: Callable[..., None]) -> None:
+    def __init__(self, requests: StepRequests, note: Callable[..., None]) -> None:
         self.order = STREAM
         self.results = StepResults()
+        self.requests = requests
         self._note = note
+        self._session: str | None = None
 
-    def begin(self, order: Order) -> Order:
+    def begin(self, order: Order, session: str) -> Order:
         """A session begins; returns its order, in which it has a name."""
+        self._session = session
         self.order = order if order.own_id else dataclasses.replace(order, own_id=str(uuid.uuid4()))
         self.results.begin(self.order.own_id)
         return self.order
 
-    def end(self) -> None:
+    def adopt(self, session: str, *, stepped: bool) -> None:
+        """A session goes on that an edge before this one has begun."""
+        self.order, self._session = Order(stepped=stepped), session
+
+    def ask(self, viewer: Viewer, message: RequestStep, contract: Contract | None, *, live: bool) -> None:
+        """A client asks for a step of the session that runs, if it is `live`."""
+        self.requests.take(viewer, message, contract, self.order, self._session if live else None)
+
+    def end(self, reason: str = "the model's process died") -> None:
         """There is no session any more; nothing happens if there was none."""
+        self.requests.fail_all(reason)
         if self.order.own_id:
             self.results.ended(self.order.own_id)
         self.order = STREAM

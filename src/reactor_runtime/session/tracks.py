@@ -23,16 +23,16 @@ class OutgoingTracks:
     def __init__(self, on_shown: Callable[[str, int, tuple[int, ...]], None]) -> None:
         self._on_shown = on_shown
         self.video: dict[str, VideoStream] = {}
-        self._audio: dict[str, AudioStream] = {}
+        self.audio: dict[str, AudioStream] = {}
 
     def use(self, contract: Contract) -> None:
         """The tracks are those of `contract` from here on; those that it has already stay as they are."""
         heard = {track.name for track in contract.outputs("audio")}
         seen = {track.name for track in contract.outputs("video")}
-        if heard == set(self._audio) and seen == set(self.video):
+        if heard == set(self.audio) and seen == set(self.video):
             return
         self.close()
-        self._audio = {name: AudioStream(name) for name in heard}
+        self.audio = {name: AudioStream(name) for name in heard}
         # The picture waits for its sound, which the receiver holds back for longer.
         delay = AUDIO_LATENCY_S if heard else 0.0
         self.video.update((name, VideoStream(name, self._on_shown, delay_s=delay)) for name in seen)
@@ -46,7 +46,7 @@ class OutgoingTracks:
 
     def play(self, sound: Sound) -> None:
         """Queue a piece of sound."""
-        if (stream := self._audio.get(sound.track)) is not None:
+        if (stream := self.audio.get(sound.track)) is not None:
             stream.submit(sound)
 
     def subscribe(self, viewer: Viewer, tracks: Collection[str]) -> None:
@@ -55,7 +55,7 @@ class OutgoingTracks:
             if track in tracks and (stream := self.video.get(track)) is not None:
                 stream.subscribe(viewer, codec, sink)
         for track, listener in viewer.audio.items():
-            if track in tracks and (sound := self._audio.get(track)) is not None:
+            if track in tracks and (sound := self.audio.get(track)) is not None:
                 sound.subscribe(viewer, listener)
 
     def unsubscribe(self, viewer: Viewer, tracks: Collection[str] | None = None) -> None:
@@ -63,7 +63,7 @@ class OutgoingTracks:
         for track, stream in self.video.items():
             if tracks is None or track in tracks:
                 stream.unsubscribe(viewer)
-        for track, sound in self._audio.items():
+        for track, sound in self.audio.items():
             if tracks is None or track in tracks:
                 sound.unsubscribe(viewer)
 
@@ -76,21 +76,21 @@ class OutgoingTracks:
         """Drop what waits to be shown or heard; with `hold` the last pictures stay."""
         for stream in list(self.video.values()):
             stream.flush(hold)
-        for sound in list(self._audio.values()):
+        for sound in list(self.audio.values()):
             sound.clear()
 
     def clear(self) -> None:
         """Forget everything of a session: nothing of it may reach the next."""
         for stream in self.video.values():
             stream.clear()
-        for sound in self._audio.values():
+        for sound in self.audio.values():
             sound.clear()
 
     def close(self) -> None:
         """End all streams."""
         for stream in self.video.values():
             stream.close()
-        for sound in self._audio.values():
+        for sound in self.audio.values():
             sound.close()
         self.video.clear()
-        self._audio.clear()
+        self.audio.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import tempfile
 import time
 import uuid
@@ -31,6 +32,8 @@ WRITE_BYTES = 1 << 20
 """What is collected of a body before it is written, and so what an upload takes of the edge's memory."""
 STALL_S = 60.0
 """Seconds. A body of which nothing comes for so long is given up, and a slot without one makes room for others."""
+UNCLAIMED_S = 600.0
+"""Seconds for which a whole file waits for a session to begin."""
 
 
 UNKNOWN = "no upload of that id in this session"
@@ -47,6 +50,10 @@ class UploadRefused(Exception):
 
 class NoUpload(LookupError):
     """There is no such file in this session, or not yet; the text says which."""
+
+
+class NotYet(NoUpload):
+    """The bytes of a file have not come."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,11 +79,15 @@ class UploadStore:
     """The files of the running session, or of the next while there is none. Belongs to the event loop's thread; what
     touches the disk runs off it.
 
-    `send(message, fds)` takes a message to the worker, and tells whether it went.
+    `send(message, fds)` takes a message to the worker, and tells whether it went. `came()` is called when a file is
+    there, whole.
     """
 
-    def __init__(self, send: Callable[[File | FileGone, Sequence[int]], bool]) -> None:
+    def __init__(
+        self, send: Callable[[File | FileGone, Sequence[int]], bool], came: Callable[[], None] = lambda: None
+    ) -> None:
         self._send = send
+        self._came = came
         self._session: str | None = None
         self._slots: dict[str, _Slot] = {}
 
@@ -93,10 +104,14 @@ class UploadStore:
         self._slots = {}
         _close(files)
 
-    def reserve(self, name: str, size: int, mime_type: str) -> str:
-        """Make a slot for a file of exactly `size` bytes; returns its id. Where there is no room, slots whose bytes
-        have not come for long give way, the oldest first. Raises `UploadRefused`.
+    def reserve(self, name: str, size: int, mime_type: str, own_id: str | None = None) -> str:
+        """Make a slot for a file of exactly `size` bytes; returns its id, which is `own_id` if that is given. Where
+        there is no room, slots whose bytes have not come for long give way, the oldest first. Raises `UploadRefused`.
         """
+        if own_id is not None and own_id in self._slots:
+            raise UploadRefused(409, "upload_id: there is an upload of that id")
+        if own_id is not None and re.fullmatch(r"[\w~-][\w.~-]{0,127}", own_id, re.ASCII) is None:
+            raise UploadRefused(400, "upload_id: expected 1 to 128 letters, digits or any of -_.~, and no dot in front")
         for what, text, longest in (("name", name, MAX_NAME), ("mime_type", mime_type, MAX_MIME_TYPE)):
             if not text.strip() or len(text) > longest or not _is_unicode(text):
                 raise UploadRefused(400, f"{what}: a file has one, of at most {longest} characters, in valid Unicode")
@@ -108,7 +123,7 @@ class UploadStore:
             if not idle:
                 raise refusal
             del self._slots[idle.pop(0)]
-        upload = uuid.uuid4().hex
+        upload = own_id or uuid.uuid4().hex
         self._slots[upload] = _Slot(name, mime_type, size)
         return upload
 
@@ -135,7 +150,10 @@ class UploadStore:
         finally:
             slot.taking, slot.idle_since = False, time.monotonic()
         slot.file = file
+        if self._session is None:
+            asyncio.get_running_loop().call_later(UNCLAIMED_S, self._expire, upload, slot)
         self._hand_over(upload, slot)  # If it does not go, it goes before the first command that names it.
+        self._came()
 
     def discard(self, upload: str) -> None:
         """Take a file back, or a slot: from here on there is no such upload. Commands that have gone keep their file.
@@ -155,10 +173,15 @@ class UploadStore:
         if slot is None:
             raise NoUpload(UNKNOWN)
         if slot.file is None:
-            raise NoUpload("the bytes of this upload have not come")
+            raise NotYet("the bytes of this upload have not come")
         self._hand_over(upload, slot)
         if self._session is not None and not slot.handed_over:
             raise NoUpload("the model's process does not take it; try again")
+
+    def _expire(self, upload: str, slot: _Slot) -> None:
+        """Drop a file for which no session has begun; one that has begun since keeps it to its end."""
+        if self._session is None and self._slots.get(upload) is slot:
+            self.discard(upload)
 
     def _no_room(self, size: int) -> UploadRefused | None:
         if len(self._slots) >= MAX_FILES:

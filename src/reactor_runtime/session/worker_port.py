@@ -22,8 +22,10 @@ from reactor_runtime.link import (
     Ring,
     RingReader,
     Sound,
+    StepAnswer,
     decode,
     encode,
+    stored,
 )
 from reactor_runtime.session.incoming import IncomingTracks
 from reactor_runtime.session.tracks import OutgoingTracks
@@ -34,8 +36,8 @@ log = logging.getLogger("reactor.link")
 class WorkerPort:
     """One attached worker. `send` is safe from any thread.
 
-    `session()` names the session whose frames are wanted; those of any other are given back unseen. `on_message` and
-    `on_lost` run on the loop's thread.
+    `session()` names the session whose frames are wanted; those of any other are given back unseen. `on_message`,
+    `on_step`, which gets the frames too, and `on_lost` run on the loop's thread.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class WorkerPort:
         incoming: IncomingTracks,
         session: Callable[[], str | None],
         on_message: Callable[[WorkerPort, LinkMessage], None],
+        on_step: Callable[[StepAnswer, memoryview], None],
         on_lost: Callable[[WorkerPort], None],
     ) -> None:
         self._loop = loop
@@ -54,8 +57,9 @@ class WorkerPort:
         self._incoming = incoming
         self._session = session
         self._on_message = on_message
+        self._on_step = on_step
         self._on_lost = on_lost
-        self._rings: dict[int, RingReader] = {}
+        self._ring: tuple[int, RingReader] | None = None
         self._channel: Channel[LinkMessage] = Channel(sock, encode, decode, name="worker-link")
         self._channel.start(self._receive, self._lost)
 
@@ -87,17 +91,19 @@ class WorkerPort:
         elif isinstance(message, Flushed):  # Here, or it would overtake the frames behind it.
             self._tracks.flush(message.hold)
         elif isinstance(message, Ring):
-            self._rings = {**self._rings, message.ring: RingReader(fds.pop(), message.slots, message.slot_bytes)}
-            for old in [ring for ring in self._rings if ring < message.ring - 1]:
-                del self._rings[old]
+            # Of the ring before it nothing more comes; the views of its frames that are not shown yet keep its memory.
+            self._ring = message.ring, RingReader(fds.pop(), message.slots, message.slot_bytes)
+        elif isinstance(message, StepAnswer):
+            size = sum(frame.size for track in message.tracks for frame in track.frames)
+            self._post(self._on_step, message, stored(fds.pop(), size) if fds else memoryview(b""))
         else:
             self._post(self._on_message, self, message)
         for fd in fds:
             os.close(fd)
 
     def _frame(self, frame: Frame) -> None:
-        ring = self._rings.get(frame.ring)
-        if ring is None or frame.session != self._session():
+        number, ring = self._ring or (None, None)
+        if ring is None or number != frame.ring or frame.session != self._session():
             self.release(frame, False)
         else:
             self._tracks.submit(frame, ring.view(frame.slot), self.release)

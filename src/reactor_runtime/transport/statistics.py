@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,11 @@ class TrackStatistics:
 
 @dataclass(frozen=True, slots=True)
 class PathStatistics:
-    """A connection at one moment. `bandwidth` is what it is thought to carry to the viewer, in bytes per second."""
+    """A connection at one moment. `bandwidth` is what it is thought to carry to the viewer, in bytes per second;
+    `message_stages` is how long the messages of the viewer have taken, as `StageTotals` tells it.
+    """
 
     round_trip_s: float | None = None
     bandwidth: float | None = None
     tracks: tuple[TrackStatistics, ...] = ()
+    message_stages: tuple[dict[str, Any], ...] = ()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from reactor_runtime.media.encoder import Codec
+from reactor_runtime.media.group import PacketSink
 from reactor_runtime.media.sound import AudioSink
-from reactor_runtime.media.stream import PacketSink
 from reactor_runtime.transport.statistics import PathStatistics
 from reactor_runtime.wire import ClientMessage, ServerMessage, Wire
 
@@ -34,7 +34,8 @@ class Offer:
     Where `tracks` are None, the sections of each kind carry the model's tracks of that kind in order. `wire` is what
     its handshake says that it speaks, None if only its first message will tell; with `sure`, it speaks nothing else.
     With `has_verbs` it resumes the tracks that it wants and asks before it publishes; None: it does if it opens a
-    channel for that.
+    channel for that. In a session that is `stepped`, messages may be as long as the frames in them need. With `direct`
+    no STUN or TURN server is asked for this connection.
     """
 
     sdp: str
@@ -42,6 +43,8 @@ class Offer:
     wire: Wire | None = None
     sure: bool = False
     has_verbs: bool | None = None
+    stepped: bool = False
+    direct: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,20 @@ class TrackPlan:
     published_audio: tuple[str | None, ...] = ()
     channels_out: Literal[1, 2] = 1
     channels_in: Literal[1, 2] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedPicture:
+    """A picture that a viewer publishes, decoded: BGRA, `width * height * 4` bytes, and when it came, in seconds of the
+    monotonic clock; what the viewer says of it, at most `MAX_METADATA_BYTES`, and its own clock when it was taken.
+    """
+
+    bgra: bytes
+    width: int
+    height: int
+    pts: float
+    metadata: bytes = b""
+    capture_time_us: int | None = None
 
 
 class Viewer(Protocol):
@@ -84,6 +101,11 @@ class Viewer(Protocol):
     @property
     def has_verbs(self) -> bool:
         """Whether it says which tracks it takes and publishes; known when it has opened."""
+        ...
+
+    @property
+    def longest_message(self) -> int:
+        """How many bytes it takes as one message; a longer one is not sent."""
         ...
 
     def send(self, message: ServerMessage) -> None:
@@ -122,8 +144,8 @@ class ViewerEvents(Protocol):
         """The transport dropped messages from it: they were too large, too many, or not to be understood."""
         ...
 
-    def viewer_picture(self, viewer: Viewer, track: str, bgra: bytes, width: int, height: int, pts: float) -> None:
-        """A picture that it publishes, decoded: BGRA, and when it came, in seconds. On the transport's own thread."""
+    def viewer_picture(self, viewer: Viewer, track: str, picture: PublishedPicture) -> None:
+        """A picture that it publishes. On the transport's own thread."""
         ...
 
     def viewer_sound(self, viewer: Viewer, track: str, pcm: bytes, rate: int, channels: int, at: float) -> None:

@@ -5,6 +5,7 @@ from reactor_runtime.wire.messages import (
     Call,
     ChannelName,
     ClientMessage,
+    ClientStats,
     FileUploaded,
     Notice,
     Packet,
@@ -25,12 +26,17 @@ from reactor_runtime.wire.messages import (
     WireError,
     problem,
 )
+from reactor_runtime.wire.steps import FileReference, RequestStep, StepFailure, StepResult, TrackFrames
+from reactor_runtime.wire.steps import Frame as StepFrame
+from reactor_runtime.wire.weight import weight
 
 __all__ = [
     "Call",
     "ChannelName",
     "ClientMessage",
+    "ClientStats",
     "Conversation",
+    "FileReference",
     "FileUploaded",
     "Notice",
     "Packet",
@@ -42,13 +48,19 @@ __all__ = [
     "RequestCapabilities",
     "RequestClip",
     "RequestSchema",
+    "RequestStep",
     "Said",
     "Sent",
     "ServerMessage",
+    "StepFailure",
+    "StepFrame",
+    "StepResult",
     "Subscribe",
+    "TrackFrames",
     "TrackVerb",
     "Unknown",
     "Wire",
     "WireError",
     "problem",
+    "weight",
 ]

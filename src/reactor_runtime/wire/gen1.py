@@ -1,7 +1,8 @@
 """The two envelopes of the first generation at once, for its clients cannot be told apart before they speak.
 
-Up to 1.0 a command is a bare `{"type": …, "data": {…}}`, and a message of the model `{"type": "application", "data":
-…}`; from 1.4 on both have the envelope of `v0`. A message that is in both at once is read by the clients of either.
+Up to 1.0 a command is a bare `{"type": …, "data": {…}}`, a message of the model `{"type": "application", "data": …}`,
+and the capabilities are asked for by a command and come as a bare `{"commands": {…}}`; from 1.4 on all have the
+envelope of `v0`. A message that is in both at once is read by the clients of either.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from reactor_runtime.wire.messages import (
     PublishAnswer,
     Refusal,
     Reply,
+    RequestCapabilities,
     ServerMessage,
     WireError,
 )
+from reactor_runtime.wire.steps import StepResult
 
 
 def decode(channel: ChannelName, data: bytes) -> ClientMessage:
@@ -31,6 +34,8 @@ def decode(channel: ChannelName, data: bytes) -> ClientMessage:
     name = next((body[key] for key in ("command", "cmd", "type") if key in body), None)
     if not isinstance(name, str):
         raise WireError("a command is an object with a string `type`")
+    if name == "requestCapabilities":
+        return RequestCapabilities()
     args: Any = next((body[key] for key in ("args", "data") if body.get(key) is not None), {})
     return v0.call(name, args, body)
 
@@ -38,11 +43,12 @@ def decode(channel: ChannelName, data: bytes) -> ClientMessage:
 def encode(message: ServerMessage) -> Packet | None:
     """A message of the service as it travels; None if these clients know nothing of it."""
     match message:
-        case Reply(None) | PublishAnswer() | Refusal():
+        case Reply(None) | PublishAnswer() | Refusal() | StepResult():
             return None
         case Notice("modelCapabilities", data):
             commands = {command.pop("name"): command for command in [dict(entry) for entry in data["commands"]]}
             body: dict[str, Any] = v0.envelope(Notice("modelCapabilities", {**data, "commands": commands}))
+            body["commands"] = commands
         case _:
             body = v0.envelope(message)
     if body["scope"] == "application":

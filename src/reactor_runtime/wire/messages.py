@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from reactor_runtime.wire.steps import RequestStep, StepResult
+
 ChannelName = Literal["data", "control"]
 
 
@@ -88,6 +90,13 @@ class TrackVerb:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientStats:
+    """What the client has measured on its side, as JSON values of bounded size."""
+
+    stats: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Unknown:
     """A message that this version does not know; clients newer or older than us may send one."""
 
@@ -96,7 +105,17 @@ class Unknown:
 
 
 ClientMessage = (
-    Call | Ping | Subscribe | FileUploaded | RequestSchema | RequestCapabilities | RequestClip | TrackVerb | Unknown
+    Call
+    | Ping
+    | Subscribe
+    | FileUploaded
+    | RequestSchema
+    | RequestCapabilities
+    | RequestClip
+    | TrackVerb
+    | ClientStats
+    | RequestStep
+    | Unknown
 )
 
 
@@ -164,7 +183,7 @@ class Refusal:
     channel: ChannelName = "data"
 
 
-ServerMessage = Said | Sent | Notice | Receipt | Reply | PublishAnswer | Refusal
+ServerMessage = Said | Sent | Notice | Receipt | Reply | PublishAnswer | Refusal | StepResult
 
 
 def problem(code: str, message: str, exception: str | None = None) -> Notice:

@@ -33,6 +33,7 @@ from reactor_runtime.wire.messages import (
     Unknown,
     WireError,
 )
+from reactor_runtime.wire.steps import StepResult
 
 _decoder = msgspec.json.Decoder()
 _VERBS: dict[Any, Any] = {"resume_track": "resume", "pause_track": "pause", "unpublish_track": "unpublish"}
@@ -61,7 +62,7 @@ def encode(message: ServerMessage) -> Packet | None:
             answer: dict[str, Any] = {"type": "response", "method": "publish_track", "request_id": request}
             told = {"error": {"code": error[0], "message": error[1]}} if error else {"data": {}}
             return _packet({**answer, **told}, "control")
-        case Reply(None) | Refusal():
+        case Reply(None) | Refusal() | StepResult():
             return None
         case _:
             return _packet(envelope(message))

@@ -7,10 +7,12 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from reactor_runtime.wire.client_stats import read_client_stats
 from reactor_runtime.wire.messages import (
     Call,
     ChannelName,
     ClientMessage,
+    ClientStats,
     FileUploaded,
     Notice,
     Packet,
@@ -29,7 +31,8 @@ from reactor_runtime.wire.messages import (
     WireError,
 )
 from reactor_runtime.wire.protofile import load
-from reactor_runtime.wire.structs import read_struct, write_struct
+from reactor_runtime.wire.steps import StepResult, arguments, read_step, write_step
+from reactor_runtime.wire.structs import write_struct
 
 PROTO = "reactor_wire_v1.proto"
 TYPES = load((files("reactor_runtime.wire") / PROTO).read_text(encoding="utf-8"), PROTO)
@@ -54,7 +57,11 @@ def decode(channel: ChannelName, data: bytes) -> ClientMessage:
     request = message.request_id if message.kind == REQUEST else None
     match kind:
         case "command":
-            return _call(body, request)
+            return Call(body.type, arguments(body), request=request)
+        case "request_step":
+            if request is None:
+                raise WireError("request_step: a step is asked for with a REQUEST")
+            return read_step(body, request)
         case "ping":
             return Ping()
         case "request_schema":
@@ -73,6 +80,8 @@ def decode(channel: ChannelName, data: bytes) -> ClientMessage:
             return TrackVerb("pause", body.name)
         case "resume_track":
             return TrackVerb("resume", body.name)
+        case "client_stats":
+            return ClientStats(read_client_stats(body))
         case _:
             return Unknown(kind, request)
 
@@ -99,21 +108,11 @@ def encode(message: ServerMessage) -> Packet | None:
             return _control(request, publish_track=TYPES["PublishTrackResponse"]())
         case PublishAnswer(request, (code, text)):
             return _control(request, error=_error(code, text))
+        case StepResult(request):
+            return _data(request, step_result=write_step(TYPES["StepResult"](), message))
         case Notice(kind, data, request):
             return _notice(kind, data, request)
     return None
-
-
-def _call(body: Any, request: str | None) -> Call:
-    args = read_struct(body.data)
-    for name, file in body.uploads.items():
-        args[name] = {
-            "upload_id": file.upload_id,
-            "name": file.name,
-            "mime_type": file.mime_type,
-            "size": file.size,
-        }
-    return Call(body.type, args, request=request)
 
 
 def _notice(kind: str, data: dict[str, Any], request: str | None) -> Packet | None:

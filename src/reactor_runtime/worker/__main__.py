@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,24 @@ import msgspec
 
 from reactor_runtime.contract import Contract
 from reactor_runtime.ipc import Channel, ChannelClosed, ChannelFull, Control, ControlMessage
-from reactor_runtime.link import Fault, File, FrameDone, Heard, LinkMessage, Picture, Ring, Status, decode, encode
+from reactor_runtime.link import (
+    Fault,
+    File,
+    FrameDone,
+    Heard,
+    LinkMessage,
+    Picture,
+    Ring,
+    Status,
+    StepInput,
+    decode,
+    encode,
+)
 from reactor_runtime.logs import configure, say
 from reactor_runtime.profiling import get_profiler
 from reactor_runtime.worker.prepare import prepare
 from reactor_runtime.worker.tracebacks import author_traceback
-from reactor_runtime.workspace import WorkspaceError, read_manifest
+from reactor_runtime.workspace import StepResults, WorkspaceError, read_manifest
 
 EXIT_CRASHED, EXIT_USAGE, EXIT_LOAD_FAILED = 1, 2, 3
 END_S = 1.0
@@ -47,6 +59,7 @@ class Worker:
         self._sink: Any = None
         self._intake: Any = None
         self._files: Any = None
+        self._frames: Any = None
         self._control = Control(settings["control_fd"], self._on_control)
         self._control.beat_from_thread()
 
@@ -64,7 +77,7 @@ class Worker:
             description = understand(manifest)
             config = description.read_config(manifest.config, self._settings.get("overrides"))
             contract = description.contract
-            keeps = contract.counts_steps and manifest.results_queue > 0
+            keeps = contract.counts_steps and manifest.step_results.queue > 0
             contract = msgspec.structs.replace(contract, name=manifest.name, keeps_results=keeps)
         except WorkspaceError as error:
             return self._fail(EXIT_USAGE, f"error: {error}", str(error))
@@ -79,7 +92,7 @@ class Worker:
             model = description.make(config)
             # The driver is there before `load`, which may use `self.output_buffer`; the loop does not run meanwhile, so
             # that `load` may run one of its own.
-            loop.run_until_complete(self._prepare(model, description, contract, manifest.results_queue))
+            loop.run_until_complete(self._prepare(model, description, contract, manifest.step_results))
             failing = "load() raised"
             description.load(model, config)
         except (Exception, SystemExit) as error:
@@ -90,11 +103,12 @@ class Worker:
         except BaseException as error:  # What leaves the loop by itself, as `sys.exit` does.
             return self._crashed(error)
 
-    async def _prepare(self, model: Any, description: Any, contract: Contract, results_queue: int) -> None:
+    async def _prepare(self, model: Any, description: Any, contract: Contract, results: StepResults) -> None:
         from reactor_runtime.worker.driver import Driver
         from reactor_runtime.worker.files import LinkedFiles
         from reactor_runtime.worker.intake import Intake
         from reactor_runtime.worker.ring_sink import IN_FLIGHT, RingSink
+        from reactor_runtime.worker.step_frames import StepFrames
         from reactor_runtime.worker.styles import Rules
 
         self._stopping = asyncio.Event()
@@ -104,12 +118,13 @@ class Worker:
         self._sink = RingSink(self._send, waiting * outputs)
         self._files = LinkedFiles()
         rules = Rules(**self._settings.get("rules", {}))
-        self._driver = driver = Driver(model, description, self._send, self._sink, self._files, rules)
+        self._frames = StepFrames(contract.inputs(), self._send)
+        self._driver = driver = Driver(model, description, self._send, self._sink, self._files, rules, self._frames)
         self._intake = Intake(driver.buffers, lambda: driver.session, self._send)
         if contract.keeps_results:
             from reactor_runtime.worker.results import Results
 
-            driver.results = Results(self._send, driver.emitter.rates, results_queue)
+            driver.tally.results = Results(self._send, driver.emitter.rates, results.queue, results.movie)
 
     async def _drive(self, contract: Contract) -> int:
         self._loop = asyncio.get_running_loop()
@@ -171,11 +186,16 @@ class Worker:
             self._intake.open(message, fds.pop())
         if self._files is not None and isinstance(message, File) and fds and channel is self._channel:
             self._files.add(message, fds.pop())
+        if self._frames is not None and isinstance(message, StepInput) and fds and channel is self._channel:
+            self._frames.come(message, fds.pop())
         for fd in fds:
             os.close(fd)
         if self._loop is None or self._intake is None or channel is not self._channel:
             return
         if isinstance(message, File):
+            self._call_soon(self._driver.file_came)
+            return
+        if isinstance(message, StepInput):
             return
         if isinstance(message, Picture):
             self._intake.take(message)
@@ -187,8 +207,13 @@ class Worker:
             self._sink.done(message)
             return
         self._driver.arrivals.come()
+        self._call_soon(self._deliver, channel, message)
+
+    def _call_soon(self, call: Callable[..., None], *args: Any) -> None:
+        """On the driver's loop, unless that is over."""
+        assert self._loop is not None
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._deliver, channel, message)
+            self._loop.call_soon_threadsafe(call, *args)
 
     def _deliver(self, channel: Channel[LinkMessage], message: LinkMessage) -> None:
         self._driver.arrivals.taken()
@@ -197,8 +222,7 @@ class Worker:
 
     def _lost(self, channel: Channel[LinkMessage]) -> None:
         if self._loop is not None and channel is self._channel:
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._edge_gone, channel)
+            self._call_soon(self._edge_gone, channel)
 
     def _edge_gone(self, channel: Channel[LinkMessage]) -> None:
         if channel is self._channel:
@@ -218,7 +242,7 @@ class Worker:
     def _current_status(self) -> Status:
         s = self._status
         session = self._driver.session if self._driver is not None else None
-        return Status(s.phase, s.model, s.contract, session, s.detail)
+        return Status(s.phase, s.model, s.contract, session, s.detail, session is not None and self._driver.on_request)
 
     def _tell(self, phase: Any, model: str, contract: Any = None, detail: str = "") -> None:
         with self._lock:  # Or an edge that attaches at this moment could hear the old status last.

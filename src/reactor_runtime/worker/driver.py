@@ -9,23 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reactor_runtime.authoring import (
+    ApplicationError,
     ClientInfo,
-    Connected,
     Description,
-    Disconnected,
     Event,
     FileUploaded,
-    FrameError,
-    HookName,
     Output,
     ReactorCore,
     StepCompleted,
     UploadedFile,
     make_event,
-    split,
 )
 from reactor_runtime.link import (
     ClientJoined,
@@ -40,6 +36,7 @@ from reactor_runtime.link import (
     SessionEnd,
     SessionOver,
     SessionStart,
+    StepCall,
     StepDone,
 )
 from reactor_runtime.worker.arrivals import Arrivals
@@ -48,16 +45,20 @@ from reactor_runtime.worker.emitter import Emitter
 from reactor_runtime.worker.events import EventQueue
 from reactor_runtime.worker.files import Files, NoFiles
 from reactor_runtime.worker.handling import result_of
+from reactor_runtime.worker.hooks import Hooks
 from reactor_runtime.worker.inbox import EdgeGone, Inbox, Stop
+from reactor_runtime.worker.outputs import Outputs
 from reactor_runtime.worker.pacing import Pacer
+from reactor_runtime.worker.people import People
 from reactor_runtime.worker.reading import Reading
 from reactor_runtime.worker.reporter import Reporter, text_of
 from reactor_runtime.worker.ring_sink import FrameSink
-from reactor_runtime.worker.styles import Rules, style_of
+from reactor_runtime.worker.starting import run_starting
+from reactor_runtime.worker.step_frames import StepFrames
+from reactor_runtime.worker.step_server import Made, StepServer
+from reactor_runtime.worker.styles import AppStyle, Rules, style_of
 from reactor_runtime.worker.styles.style import END_GRACE_S
-
-if TYPE_CHECKING:
-    from reactor_runtime.worker.results import Results  # It brings the encoders along.
+from reactor_runtime.worker.tally import Tally
 
 log = logging.getLogger("reactor.model")
 
@@ -74,8 +75,8 @@ STEPS_MADE = "Session ended: the requested steps are complete."
 class Driver:
     """Drives one model object. Everything belongs to the thread of the loop that `run` runs on.
 
-    `send` takes messages for the edge and never blocks; `files` has what clients upload. The driver is the model's
-    `Runtime`.
+    `send` takes messages for the edge and never blocks; `files` has what clients upload, and `step_frames` what they
+    give to the steps that they ask for. The driver is the model's `Runtime`.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Driver:
         sink: FrameSink,
         files: Files | None = None,
         rules: Rules | None = None,
+        step_frames: StepFrames | None = None,
     ) -> None:
         contract = description.contract
         self._model = model
@@ -99,18 +101,15 @@ class Driver:
             {track.name: track.rate or DEFAULT_RATE for track in contract.outputs("audio")},
         )
         self.buffers = description.buffers(model)
-        self.connected = asyncio.Event()
         self.session: str | None = None
-        self.results: Results | None = None  # Where what steps have made is kept, if it is.
-        self._own_id = ""
-        self.steps_wanted: int | None = None
-        self.steps_made = 0
+        self.ending = False
+        self.tally = Tally(send)
+        self.on_request = False  # Whether steps are made only when a client asks for one.
         self.arrivals = Arrivals()
         self.on_step: Callable[[], None] = lambda: None  # Called after each step, before its output is sent.
         self._loop = asyncio.get_running_loop()
-        self._clients: dict[int, ClientInfo] = {}
         self._inbox = Inbox()
-        self._events = EventQueue(self._taken, lambda: self._clients.values())
+        self._events = EventQueue(self._taken, lambda: self._people)
         self._arrived = asyncio.Event()
         self._progress = asyncio.Event()
         self._reading = Reading(files or NoFiles(), description, self._progress.set)
@@ -118,10 +117,16 @@ class Driver:
         self.lock = asyncio.Lock()
         self._calls = Calls(model, description, send, self.emitter, self._events, self._inbox)
         self._handling = self._calls.handling
-        self._overdue = False
-        self._held_up = False
-        self._emitted_at: float | None = None
+        self._hooks = Hooks(model, description, self._handling)
+        self._people = People(self._hooks, self._events.put)
+        self.connected = self._people.connected
+        self._step_frames = step_frames or StepFrames(contract.inputs(), lambda message, _: send(message))
+        self._server = StepServer(
+            description, self._calls, self._step_frames, self.emitter, self.buffers, send, self._step, self._count
+        )
+        self._overdue = self._held_up = self._watched = False
         self._reporter = Reporter(send, self._loop.time, contract.state)
+        self.outputs = Outputs(description, self.emitter, self._reporter, lambda: self.style.stepping)
         self._stopped = asyncio.Event()
         self._failed: asyncio.Future[None] = self._loop.create_future()
         self._over: SessionOver | None = None
@@ -135,12 +140,16 @@ class Driver:
         """A message from the edge. It takes effect in order, between two steps; that nobody watches does at once."""
         if isinstance(message, Demand):
             self._watch(message.viewers > 0)
-        elif isinstance(message, CommandCall | FileAnnounced) and len(self._inbox) >= MAX_WAITING:
+        elif isinstance(message, CommandCall | FileAnnounced | StepCall) and len(self._inbox) >= MAX_WAITING:
             self._calls.refuse(message, f"{MAX_WAITING} commands wait already")
         else:
             if isinstance(message, SessionEnd):
                 self._watch(False)
             self._enter(message)
+
+    def file_came(self) -> None:
+        """`files` has one more."""
+        self._reading.came()
 
     def detach(self) -> None:
         """The edge is gone: nobody watches until a new one says so. The session waits for it."""
@@ -202,37 +211,12 @@ class Driver:
         return self._events.stream()
 
     async def emit(self, output: Output, *, compute_time: float | None, drop: bool, paced: bool = True) -> int:
-        """Split, schedule and send an output; then, if `paced`, wait until the next step should begin, unless `drop`.
-
-        An output that cannot be shown is told as a fault and costs nothing but itself.
-        """
-        # What the author's loop does between two outputs is its step; a handler's output is no step.
-        began, self._emitted_at = self._emitted_at, None
-        lead = None if began is None else self._loop.time() - began
-        try:
-            wrapped = self._description.wrap(output)
-            bundles = [] if wrapped is None else split(wrapped)
-            self.emitter.claim()
-            seen = self.emitter.live
-            rate_time = compute_time if compute_time is not None and compute_time > 0 else None
-            taken = await self.emitter.emit(bundles, lead=lead, compute_time=rate_time, drop=drop)
-        except (FrameError, TypeError) as error:
-            await self.reject(error)
-            return 0
-        if drop or (seen and not paced):
-            await asyncio.sleep(0)
-        elif seen:
-            await self.emitter.until_next()
-        else:
-            await self.emitter.idle(max(1, len(bundles)))
-        if not self.style.stepping and self.emitter.live:
-            self._emitted_at = self._loop.time()
-        return taken
+        return await self.outputs.emit(output, compute_time=compute_time, drop=drop, paced=paced)
 
     async def send(self, name: str, data: dict[str, Any], client_id: int | None) -> None:
         self._send(ModelSaid(name, data, client_id))
-        if self.results is not None and client_id is None:
-            self.results.said(name, data)
+        if client_id is None:
+            self.tally.said(name, data)
 
     # Commands, clients, sessions --------------------------------------------------------------------------------------
 
@@ -240,6 +224,7 @@ class Driver:
         self._inbox.append(message)
         self._arrived.set()
         if isinstance(message, SessionEnd | Stop):
+            self._wind_up()
             self._loop.call_later(END_GRACE_S, self._hurry, message, False)
 
     async def _dispatch(self) -> None:
@@ -270,7 +255,7 @@ class Driver:
             return
         superseded: list[int] = []
         if isinstance(message, CommandCall):  # Nobody needs the files of those that collapse.
-            message, superseded = self._calls.newest(message)
+            message, superseded = self._calls.take(message)
         try:
             files = await self._reading.read(message) if self.session is not None and not self._overdue else {}
         except Exception as error:
@@ -283,8 +268,10 @@ class Driver:
             await self._handle(message, files, superseded)  # A step may be what waits for it.
         else:
             self._held_up = self.lock.locked()
+            self._calls.times.waits()
             async with self.lock:
                 self._held_up = False
+                self._calls.times.runs()
                 await self._handle(message, files, superseded)
 
     async def _handle(
@@ -294,25 +281,25 @@ class Driver:
             case CommandCall():
                 await self._command(message, files, superseded)
             case FileAnnounced() if message.upload_id in files:
-                sender, file = self._clients.get(message.client), files[message.upload_id]
-                await self._hook("file_uploaded", sender, file)
+                sender, file = self._people.of(message.client), files[message.upload_id]
+                await self._hooks.run("file_uploaded", sender, file)
                 event = make_event(FileUploaded, sender, uploaded_file=file)
                 if (why := self._events.put(event, files=files)) is not None:
                     self._calls.refuse(message, why)
+            case StepCall() if self.session is None or self.ending or not self.on_request:
+                self._calls.refuse(message, SESSION_OVER)
+            case StepCall():
+                await self._server.serve(message, self._people.of(message.client), files)
             case SessionStart():
                 await self._start_session(message)
             case ClientJoined() if self.session is not None:
-                client = ClientInfo(message.client, message.joined_at, self)
-                self._clients[client.id] = client
-                self.connected.set()
-                await self._hook("connected", client)
-                self._events.put(make_event(Connected, client))
+                await self._people.join(ClientInfo(message.client, message.joined_at, self))
             case ClientLeft():
-                await self._leave(message.client)
+                await self._people.leave(message.client)
             case EdgeGone():
                 self._events.orphan()
-                for client_id in list(self._clients):
-                    await self._leave(client_id)
+                for client in self._people:
+                    await self._people.leave(client.id)
             case _:
                 pass
         self._update_gate()
@@ -320,18 +307,20 @@ class Driver:
 
     async def _start_session(self, start: SessionStart) -> None:
         self.session = session = start.session
-        self._over, self._own_id, self.steps_wanted, self.steps_made = None, start.own_id, start.steps, 0
+        self._over, self.on_request = None, start.stepped
+        self.ending = any(isinstance(message, SessionEnd | Stop) for message in self._inbox)
+        self.tally.begin(start)
         if (state := self._description.new_state()) is not None:
             self._model.state = state
         for buffer in self.buffers.values():
             buffer.reset()
         self.emitter.begin(session)
-        await self._hook("session_started")
-        for call in start.commands:
-            error = await self._calls.run(call, ClientInfo(call.client, self._loop.time(), self, system=True), {}, ())
-            if error is not None and start.steps is not None:
-                return self.over(f"Session ended: the starting command {call.name!r} failed: {error}", "error")
-        return self.style.begin(session)
+        self._watch(self._watched)
+        await self._hooks.run("session_started")
+        if (over := await run_starting(start, self, self._calls, self._reading, self._send)) is not None:
+            self.over(*over)
+        elif not self.on_request:
+            self.style.begin(session)
 
     async def _end_session(self, session: str) -> None:
         """The step in hand ends; then `@disconnected`, the generator's end and `@session_ended`, which all still see
@@ -349,17 +338,27 @@ class Driver:
             self._events.end(close=self.style.per_session)
             await self.style.end()
             async with self.lock:
-                for client_id in list(self._clients):
-                    await self._leave(client_id, told=self.style.farewells)
+                # Nobody else can cut a hook short here.
+                for client in self._people:
+                    await self._people.leave(client.id, told=self.style.farewells, grace=END_GRACE_S)
                 await self.style.close()
-                await self._hook("session_ended")
+                await self._hooks.run("session_ended", grace=END_GRACE_S)
             if self._description.state_class is not None:
                 self._model.state = None
             self._reporter.forget_state()
-            self._emitted_at = None
+            self.outputs.forget()
             self._update_gate()
         self._reading.forget(session)
+        self._step_frames.forget(session)
         self._send(SessionClosed(session))
+
+    def _wind_up(self) -> None:
+        """The session's end has come, and the step in hand need not wait for what will not come."""
+        self.ending = True
+        self._reading.give_up()
+        if self.on_request:  # The end itself waits behind that step.
+            for buffer in self.buffers.values():
+                buffer.close()
 
     def _hurry(self, message: SessionEnd | Stop, again: bool) -> None:
         """The end of the session still waits behind the author's code: cancel that, and refuse what waits too."""
@@ -382,37 +381,12 @@ class Driver:
         if unknown or self.session is None or self._overdue:
             self._calls.refuse(call, "unknown command" if unknown else SESSION_OVER, superseded)
             return
-        await self._calls.run(call, self._clients.get(call.client), files, superseded)
+        await self._calls.run(call, self._people.of(call.client), files, superseded)
 
     def _taken(self, command: int, error: str | None) -> None:
         self._calls.done(command, error)
         if self.style.stepping:  # It is the step in hand that has taken it, and shows it.
             self.emitter.claim()
-
-    async def _leave(self, client_id: int, *, told: bool = True) -> None:
-        client = self._clients.pop(client_id, None)
-        if client is None:
-            return
-        if not self._clients:
-            self.connected.clear()
-        if told:
-            await self._hook("disconnected", client)
-            self._events.put(make_event(Disconnected, client))
-
-    async def _hook(
-        self, name: HookName, client: ClientInfo | None = None, uploaded_file: UploadedFile | None = None
-    ) -> None:
-        hook = self._description.hooks.get(name)
-        if hook is None:
-            return
-        try:
-            # While a session ends, nobody else can cut a hook short.
-            grace = END_GRACE_S if self.session is None else None
-            await asyncio.wait_for(
-                self._handling.finish(hook.call(self._model, client=client, uploaded_file=uploaded_file)), grace
-            )
-        except Exception:
-            log.exception("@%s raised; the session goes on", name)
 
     # The style's side: `Host` -----------------------------------------------------------------------------------------
 
@@ -425,37 +399,28 @@ class Driver:
             self._progress.clear()
             await self._progress.wait()
 
+    async def _step(self) -> Made:
+        """One step that a client asks for; see `AppStyle.step`."""
+        if self.session is None or not isinstance(self.style, AppStyle):
+            raise ApplicationError("this model makes no steps that could be asked for")
+        made = await self.style.step(self.session)
+        self.stepped()
+        return made
+
     def stepped(self) -> None:
         self.on_step()
         self._reporter.state(getattr(self._model, "state", None))
 
-    @property
-    def keeps_results(self) -> bool:
-        return self.results is not None
-
     def completed(self, step: StepCompleted, outputs: Sequence[Output]) -> None:
-        if self.session is None:
-            return
-        self.steps_made += 1
-        number, results = self.steps_made, self.results
-        saved = results is not None and results.keep(self._own_id, self.session, number, self.fps, step, outputs)
-        self._send(StepDone(self.session, number, step.elapsed or 0.0, step.error, saved))
-        if self.steps_made == self.steps_wanted:
-            self.over(STEPS_MADE)
+        self._count(step, outputs)
 
-    async def show(self, yielded: Any, took: float) -> bool:
-        """Split, schedule and send what a step gave. What cannot be shown is told as a fault, and costs itself only."""
-        try:
-            wrapped = self._description.wrap(yielded)
-            bundles = [] if wrapped is None else split(wrapped)
-            if not bundles:
-                return False
-            await self.emitter.emit(bundles, lead=took, compute_time=took)
-        except (FrameError, TypeError) as error:
-            await self.reject(error)
-        else:
-            await self.emitter.until_next()
-        return True
+    def _count(self, step: StepCompleted, outputs: Sequence[Output]) -> StepDone | None:
+        if self.session is None:
+            return None
+        done = self.tally.completed(step, outputs, self.fps)
+        if self.tally.full:
+            self.over(STEPS_MADE)
+        return done
 
     def tell(self, message: LinkMessage) -> None:
         self._send(message)
@@ -475,19 +440,16 @@ class Driver:
 
     # Small parts ------------------------------------------------------------------------------------------------------
 
-    async def reject(self, error: Exception) -> None:
-        """An output that cannot be shown costs itself and nothing else. Waits a frame's time, for it may repeat."""
-        self._reporter.rejected(error)
-        await asyncio.sleep(1 / self.fps)
-
     def _watch(self, watched: bool) -> None:
-        self.emitter.watch(watched)
+        self._watched = watched
+        self.emitter.watch(watched and not self.on_request)
         self._update_gate()
 
     def _update_gate(self) -> None:
         # A model that shows nothing has nobody who watches it, but it has clients.
         watched = self.emitter.watched or not self._description.contract.outputs()
-        if self.session is None or self.steps_wanted is not None or (watched and self.connected.is_set()):
+        wanted = self.tally.wanted is not None or (watched and self.connected.is_set())
+        if self.session is None or wanted:
             self.gate.set()
         else:
             self.gate.clear()

@@ -37,6 +37,7 @@ class Emitter:
         self._flushes = 0
         self._incoming = 1
         self._converting = self._took = 0.0
+        self._shed = 0
         self._turn = asyncio.Lock()
         self._waiters: set[asyncio.Future[None]] = set()
         sink.on_room = self._stir
@@ -115,10 +116,12 @@ class Emitter:
         sent, which costs the rest of this output. Outputs emitted at once by several tasks are sent one by one.
         """
         if drop and self._turn.locked():
+            self._shed += len(bundles) if self.live else 0
             return 0
         async with self._turn:
             if not self.live or not bundles:
                 return 0
+            offered = len(bundles)
             loop = asyncio.get_running_loop()
             now, frames = loop.time(), len(bundles)
             if drop:
@@ -126,7 +129,9 @@ class Emitter:
             if compute_time is not None:
                 # The frames' conversion is part of what a step takes; it takes what it took the last time.
                 self.pacer.measured(frames, compute_time + frames * self._converting)
-            return await self._send(bundles, now, lead, drop)
+            sent = await self._send(bundles, now, lead, drop)
+            self._shed += offered - sent if drop and self.live else 0
+            return sent
 
     async def _send(self, bundles: Sequence[Bundle], now: float, lead: float | None, drop: bool) -> int:
         loop = asyncio.get_running_loop()
@@ -135,7 +140,8 @@ class Emitter:
         self.step += 1
         self._incoming = max(1, len(bundles))
         self._sink.reserve(len(bundles) * max(1, len(self._video)))
-        for bundle, due in zip(bundles, self.pacer.schedule(now, len(bundles)), strict=True):
+        schedule = self.pacer.schedule(now, len(bundles), self._length(bundles))
+        for bundle, due in zip(bundles, schedule, strict=True):
             for track, picture in bundle.items():
                 if (rate := self._audio.get(track)) is not None:
                     self._sink.play(track, picture, rate, self._stamp(sent, due, now))
@@ -162,10 +168,10 @@ class Emitter:
             raise FrameError(track, str(error)) from error
         self._seq[track] = seq
         self._claimed.clear()
-        self._took = 0.0
+        self._took, self._shed = 0.0, 0
 
     def _stamp(self, seq: int, due: float, now: float, applied: tuple[int, ...] = ()) -> Stamp:
-        return Stamp(seq, due, now, self.session or "", self.step, self.pacer.fps, applied, self._took)
+        return Stamp(seq, due, now, self.session or "", self.step, self.pacer.fps, applied, self._took, self._shed)
 
     async def until_next(self) -> None:
         """Wait until the next step should begin, just in time for what people will have seen by then.
@@ -184,9 +190,17 @@ class Emitter:
         if not waited:
             await asyncio.sleep(0)
 
-    async def idle(self, frames: int) -> None:
-        """For the time that `frames` frames play, or until somebody watches: the pace of a model that nobody sees."""
-        await self._until(asyncio.get_running_loop().time() + frames / self.pacer.fps)
+    async def idle(self, bundles: Sequence[Bundle]) -> None:
+        """For the time that these play, or until somebody watches: the pace of a model that nobody sees."""
+        each = self._length(bundles) or 1 / self.pacer.fps
+        await self._until(asyncio.get_running_loop().time() + max(1, len(bundles)) * each)
+
+    def _length(self, bundles: Sequence[Bundle]) -> float | None:
+        """How many seconds each of these is heard, of a model that has sound alone; None where there are pictures."""
+        if self._video or not bundles:
+            return None
+        heard = [samples.shape[1] / self._audio[track] for track, samples in bundles[0].items() if track in self._audio]
+        return max(heard, default=0.0) or None
 
     async def _room(self, flushes: int, *, drop: bool) -> bool:
         """Wait for room; false when the rest of the output is to be discarded."""

@@ -43,7 +43,7 @@ class Intake:
             shape = picture.height, picture.width, 4
             bgra = np.frombuffer(ring.view(picture.slot), np.uint8, shape[0] * shape[1] * 4).reshape(shape)
             rgb = np.asarray(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB), np.uint8)
-            buffer.push(InputFrame(rgb, picture.pts))
+            buffer.push(InputFrame(rgb, picture.pts, picture.metadata, picture.capture_time_us))
         except Exception:
             log.exception("a picture of track %r could not be taken", picture.track)
         finally:

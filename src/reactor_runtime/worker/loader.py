@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import importlib
 import logging
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,9 +56,11 @@ def understand(manifest: ReactorConfig) -> Description:
     """
     model_class = _import(manifest if manifest.entry else found(manifest))
     try:
-        return describe_any(model_class)
+        description = describe_any(model_class)
+        description.check_calls()
     except (TypeError, ValueError) as error:
         raise WorkspaceError(str(error)) from error
+    return description
 
 
 def describe_any(model_class: type[Any]) -> Description:
@@ -121,6 +125,7 @@ def _import(manifest: ReactorConfig) -> type[Any]:
         names = [n for n, v in vars(module).items() if isinstance(v, type) and v.__module__ == module.__name__]
         raise WorkspaceError(
             f"{manifest.path}: {module_name} has no class {class_name!r}; it has {', '.join(names) or 'none'}"
+            f"{_meant(class_name, names)}"
         )
     if not isinstance(cls, type) or not issubclass(cls, ReactorCore | VideoModel):
         raise WorkspaceError(
@@ -135,8 +140,10 @@ def _module(manifest: ReactorConfig, module_name: str, directory: str) -> Module
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is not None and (module_name == error.name or module_name.startswith(error.name + ".")):
+            there = [file.stem for file in manifest.path.parent.glob("*.py")]
             raise WorkspaceError(
                 f"{manifest.path}: module {module_name!r} of {manifest.entry!r} was not found in {manifest.path.parent}"
+                f"{_meant(module_name, there)}"
             ) from None
         raise WorkspaceError(
             f"{_place(error, directory)}: needs the package {error.name!r}, which is not installed"
@@ -148,6 +155,11 @@ def _module(manifest: ReactorConfig, module_name: str, directory: str) -> Module
         if _raised_by_us(error):
             raise WorkspaceError(str(error)) from error
         raise
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, 1) or [one for one in known if one.lower() == name.lower()]
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _place(error: BaseException, directory: str) -> str:

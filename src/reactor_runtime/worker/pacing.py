@@ -19,6 +19,10 @@ MARGIN_S = 0.0015
 _RATE_WINDOW, _RATE_QUANTILE = 15, 0.7
 """A measured rate is one that most steps keep up with: at the median, every other batch would come late."""
 _STEP_WINDOW, _SLOW_QUANTILE, _FAST_QUANTILE = 40, 0.95, 0.05
+AHEAD_S = 0.04
+"""How long before the end of what is heard the next sound is made where there is no picture: a gap would be heard."""
+_LATE_SOUND_S = 0.06
+"""Sound that is late by less continues the grid: the edge plays it without a seam."""
 _LATE_S = 1e-6
 """Below this a frame is on time: sums of floating point intervals are."""
 
@@ -38,6 +42,7 @@ class Pacer:
         self._fps = fps or start_fps
         self._lead, self._fastest = MARGIN_S, 0.0
         self._lone = True
+        self._length: float | None = None
         self._clock: float | None = None
         self._due: deque[float] = deque()
 
@@ -78,23 +83,34 @@ class Pacer:
         """How many frames more may wait."""
         return max(0, self.buffer_size - self.waiting(now))
 
-    def schedule(self, now: float, frames: int) -> list[float]:
+    def left(self, now: float) -> float:
+        """Seconds until the last frame that is scheduled is shown, or the last sound has been heard."""
+        return 0.0 if self._clock is None else max(0.0, self._clock + (self._length or 0.0) - now)
+
+    def schedule(self, now: float, frames: int, length: float | None = None) -> list[float]:
         """The times at which `frames` frames, emitted now, are to be shown.
 
         A lone frame of unpinned rate leaves at once, no closer than `MAX_FPS` to the one before. Otherwise the frames
         continue the grid of those before them. A grid of pinned rate outlives a frame that is late by less than an
         interval, so that the rate holds exactly; any other starts afresh with the late frame, which is shown at once
         and never chased by a burst.
+
+        With a `length` they are pieces of sound without a picture, each of which plays for so many seconds. Nothing
+        else sets their pace: a piece is heard when the one before has been.
         """
         self._lone = frames == 1 and self._pinned is None
-        interval = self._interval()
-        patience = interval if self._pinned is not None else _LATE_S
+        if length is None:
+            self._length = None
+            patience = self._interval() if self._pinned is not None else _LATE_S
+        else:
+            patience = _LATE_SOUND_S
         due = []
         for _ in range(frames):
-            slot = now if self._clock is None else self._clock + interval
+            slot = now if self._clock is None else self._clock + self._interval()
             if slot < now - patience:
                 slot = now
             self._clock = slot
+            self._length = length
             due.append(max(slot, now))
         self._due.extend(due)
         return due
@@ -109,7 +125,8 @@ class Pacer:
         waiting = self.waiting(now)
         if self._clock is None:
             return now
-        start = max(now, self._clock + self._interval() - self._lead)
+        ahead = self._lead if self._length is None else self._lead + AHEAD_S
+        start = max(now, self._clock + self._interval() - ahead)
         excess = min(waiting, waiting + incoming - max(self.buffer_size, 2 * incoming))
         return start if excess <= 0 else max(start, self._due[excess - 1] - self._fastest)
 
@@ -119,6 +136,8 @@ class Pacer:
         self._clock = None
 
     def _interval(self) -> float:
+        if self._length is not None:
+            return self._length
         return 1 / MAX_FPS if self._lone else 1 / self._fps
 
     def _update_rate(self) -> None:

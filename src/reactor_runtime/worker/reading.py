@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
 from reactor_runtime.authoring import Description, UploadedFile
-from reactor_runtime.link import CommandCall, FileAnnounced
+from reactor_runtime.link import CommandCall, FileAnnounced, StepCall
 from reactor_runtime.worker.files import Files
 from reactor_runtime.worker.handling import Handling
 
@@ -25,6 +26,8 @@ class Reading:
         self._begun = begun
         self._running = Handling()
         self._alive: WeakValueDictionary[str, UploadedFile] = WeakValueDictionary()
+        self._came = asyncio.Event()
+        self._waiting = False
 
     async def read(self, message: object) -> dict[str, UploadedFile]:
         """Each file once, by upload id. Raises what `Files.read` raises, and `RuntimeError` when cancelled."""
@@ -41,6 +44,29 @@ class Reading:
         finally:
             self.busy = False
         return found
+
+    async def arrived(self, message: object, until: float) -> bool:
+        """Wait for the files of a message, at most `until` that time of the loop; tells whether they came."""
+        wanted, self._waiting = set(self._wanted(message)), True
+        try:
+            async with asyncio.timeout_at(until):
+                while not wanted <= set(self._files.ids()):
+                    self._came.clear()
+                    await self._running.finish(self._came.wait())
+        except (TimeoutError, RuntimeError):  # The second when it is given up.
+            return False
+        finally:
+            self._waiting = False
+        return True
+
+    def came(self) -> None:
+        """A file is there that was not."""
+        self._came.set()
+
+    def give_up(self) -> None:
+        """Wait for no file that has not come."""
+        if self._waiting:
+            self._running.cancel()
 
     def cancel(self) -> bool:
         """Wait no longer for what is being read; tells whether anything was."""
@@ -64,6 +90,8 @@ class Reading:
         if isinstance(message, CommandCall):
             handler = self._description.handlers.get(message.name)
             return handler.upload_ids(message.args) if handler is not None else []
+        if isinstance(message, StepCall):
+            return list(dict.fromkeys(upload for call in message.calls for upload in self._wanted(call)))
         if isinstance(message, FileAnnounced) and "file_uploaded" in self._description.hooks:
             return [message.upload_id]
         return []

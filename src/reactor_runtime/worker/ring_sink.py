@@ -27,7 +27,7 @@ IN_FLIGHT = 3
 class Stamp:
     """What is known of a frame besides its pixels. Times are seconds of the loop's clock.
 
-    `took` is how long the step took, of its first frame.
+    `took` is how long the step took, of its first frame; `shed` how many were dropped before it for want of room.
     """
 
     seq: int
@@ -38,6 +38,7 @@ class Stamp:
     fps: float
     applied: tuple[int, ...]
     took: float = 0.0
+    shed: int = 0
 
 
 class FrameSink(Protocol):
@@ -134,6 +135,8 @@ class RingSink:
                 sent_ns=now,
                 convert_ns=now - began,
                 generate_ns=int(stamp.took * 1e9),
+                shed=stamp.shed,
+                metadata=picture.metadata,
             )
         )
 

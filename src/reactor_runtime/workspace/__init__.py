@@ -5,13 +5,17 @@ from __future__ import annotations
 from reactor_runtime.workspace.config import Leaf, lazy_config, leaves, parse_value, read_config
 from reactor_runtime.workspace.discovery import Broken, import_files
 from reactor_runtime.workspace.manifest import ReactorConfig, WorkspaceError, read_manifest
+from reactor_runtime.workspace.step_results import VIDEO_CODECS, MovieSettings, StepResults
 from reactor_runtime.workspace.weights import WEIGHTS_VARIABLE, get_weights_path
 
 __all__ = [
+    "VIDEO_CODECS",
     "WEIGHTS_VARIABLE",
     "Broken",
     "Leaf",
+    "MovieSettings",
     "ReactorConfig",
+    "StepResults",
     "WorkspaceError",
     "get_weights_path",
     "import_files",

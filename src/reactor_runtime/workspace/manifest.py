@@ -6,11 +6,12 @@ import difflib
 import logging
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from reactor_runtime.workspace.discovery import may_hold_model
+from reactor_runtime.workspace.step_results import StepResults, step_results
 from reactor_runtime.workspace.yaml_file import WorkspaceError, kind_of, load_yaml
 
 __all__ = ["ReactorConfig", "WorkspaceError", "read_manifest"]
@@ -19,7 +20,6 @@ log = logging.getLogger("reactor.model")
 
 MANIFEST = "reactor.yaml"
 MAX_NAME = 129
-RESULTS_QUEUE = 8
 KEYS = ("model", "name", "config", "weights_path", "runtime")
 RUNTIME_KEYS = ("import", "config", "weights_path", "step_results")
 
@@ -31,7 +31,7 @@ class ReactorConfig:
     For a folder that has none, `path` is where it would be, and `entry` and `name` are empty until its code has been
     imported: the class that it decorates says the rest. Only `$MODEL_NAME` gives a name before.
 
-    So many steps may wait for their results to be written: `results_queue`, 0 where no results are wanted.
+    `step_results` says what steps leave on disk.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class ReactorConfig:
     name: str
     config: Path | None = None
     weights_path: str | None = None
-    results_queue: int = 0
+    step_results: StepResults = field(default_factory=StepResults)
 
     @property
     def weights(self) -> Path | None:
@@ -76,7 +76,7 @@ def read_manifest(directory: Path, config: Path | None = None) -> ReactorConfig:
         name = _text(path, model, "name", "model.name") if isinstance(model, dict) else _text(path, raw, "name")
         named = _text(path, block, "config", "runtime.config")
         weights = _text(path, block, "weights_path", "runtime.weights_path")
-        results = _results_queue(path, block.get("step_results"))
+        results = step_results(path, block.get("step_results"))
     else:
         entry = _text(path, raw, "model")
         if entry is None:
@@ -84,7 +84,7 @@ def read_manifest(directory: Path, config: Path | None = None) -> ReactorConfig:
             hint = f"; did you mean that by `{close[0]}`?" if close else "; it names the class as module:Class"
             raise WorkspaceError(f"{path}: `model` is missing{hint}")
         name, named = _text(path, raw, "name"), _text(path, raw, "config")
-        weights, results = _text(path, raw, "weights_path"), 0
+        weights, results = _text(path, raw, "weights_path"), StepResults()
     module, colon, cls = entry.partition(":")
     if not (module and colon and cls.isidentifier() and all(part.isidentifier() for part in module.split("."))):
         key = "model" if isinstance(model, str) and not isinstance(runtime, dict) else "runtime.import"
@@ -118,20 +118,6 @@ def environment_name() -> str | None:
             f"namespace and name, {MAX_NAME} in all"
         )
     return name
-
-
-def _results_queue(path: Path, block: Any) -> int:
-    """`runtime.step_results`, of which `enabled` and `queue` count."""
-    if block is None:
-        return 0
-    if not isinstance(block, dict):
-        raise WorkspaceError(f"{path}: `runtime.step_results` must be a block of keys, got {kind_of(block)}")
-    enabled, queue = block.get("enabled", False), block.get("queue", RESULTS_QUEUE)
-    if not isinstance(enabled, bool):
-        raise WorkspaceError(f"{path}: `runtime.step_results.enabled` must be true or false, got {enabled!r}")
-    if type(queue) is not int or queue < 1:
-        raise WorkspaceError(f"{path}: `runtime.step_results.queue` must be a whole number above 0, got {queue!r}")
-    return queue if enabled else 0
 
 
 def _text(path: Path, block: dict[Any, Any], key: str, shown: str | None = None) -> str | None:

@@ -43,6 +43,13 @@ def check_complete(cls: type[ReactorCore]) -> None:
         raise scope.fault(cls, None, "generate is missing: it is what makes a step; or override run()")
 
 
+def answers_steps(cls: type[ReactorCore]) -> bool:
+    """Whether the runtime's own loop makes the steps, and nothing of the author's stands before the commands."""
+    if not issubclass(cls, ReactorApp):
+        return False
+    return cls.run is ReactorApp.run and not hasattr(cls, "submit_command")
+
+
 def with_replies(cls: type[ReactorCore], handlers: Mapping[str, Handler]) -> dict[str, Handler]:
     """The handlers of a class; those of an app say which message answers the sender. Raises `TypeError`."""
     if not issubclass(cls, ReactorApp):

@@ -12,6 +12,7 @@ from typing import Any
 from reactor_runtime.authoring import scope
 from reactor_runtime.authoring.describe import Description
 from reactor_runtime.authoring.inputs import InputBuffer
+from reactor_runtime.authoring.signatures import Call, check_calls
 from reactor_runtime.authoring.video_model.base import VideoModel
 from reactor_runtime.authoring.video_model.commands import collect_commands
 from reactor_runtime.authoring.video_model.decorator import MODEL_REGISTRY
@@ -23,6 +24,13 @@ START_FPS = 16.0
 """The rate before the first measurement, frames per second."""
 DEBUFF = "fps_debuff_factor"
 """The key of the model's own config by which a measured rate is multiplied."""
+CONSTRUCTOR = "def __init__(self, config)"
+_CALLS = (
+    Call("__init__", CONSTRUCTOR, kwargs={"config": None}),
+    Call("start_session", "def start_session(self)"),
+    Call("on_frame", "def on_frame(self, frame)", (None,)),
+    Call("on_media", "def on_media(self, bundle)", (None,)),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +38,11 @@ class VideoModelDescription(Description):
     """A `VideoModel` class, understood."""
 
     tracks: Mapping[str, Track] = field(default_factory=dict)
+
+    def check_calls(self) -> None:
+        if self.model_class.__init__ is object.__init__:
+            raise scope.fault(self.model_class, None, f"it is made with its config: write {CONSTRUCTOR}")
+        check_calls(self.model_class, _CALLS)
 
     def make(self, config: Any) -> VideoModel:
         """The model object. Blocks while it loads. Raises what its `__init__` raises; a `TypeError` names the class."""

@@ -12,7 +12,9 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """The options of `reactor bench`. `width` and `height` in pixels, `step_ms` in milliseconds."""
+    """The options of `reactor bench`. `width` and `height` in pixels, `step_ms` in milliseconds; `generation` of the
+    synthetic model: 1 is a `VideoModel`, 2 a `ReactorPipeline`, 3 a `ReactorApp`.
+    """
 
     width: int
     height: int
@@ -23,6 +25,7 @@ class BenchOptions:
     batch: int
     buffer_size: int
     step_ms: float
+    generation: int
 
     @staticmethod
     def of(
@@ -34,6 +37,7 @@ class BenchOptions:
         batch: int,
         buffer_size: int,
         step_ms: float,
+        generation: int,
     ) -> BenchOptions:
         """Options from the command line. Raises `BenchError`."""
         match = re.fullmatch(r"(\d+)x(\d+)", size)
@@ -44,4 +48,4 @@ class BenchOptions:
             raise BenchError(f"--size {size}: from 320x180, where the stamp in the picture fits, to 7680x4320")
         if codec is not None and codec.upper() not in ("AV1", "VP8", "VP9"):
             raise BenchError(f"--codec {codec}: choose from AV1, VP8, VP9")
-        return BenchOptions(width, height, fps, viewers, seconds, codec, batch, buffer_size, step_ms)
+        return BenchOptions(width, height, fps, viewers, seconds, codec, batch, buffer_size, step_ms, generation)

@@ -1,7 +1,8 @@
-"""A viewer in a process of its own: `python -m reactor_runtime.cli.bench.viewer ADDRESS`.
+"""Viewers in a process of their own: `python -m reactor_runtime.cli.bench.viewer ADDRESS`.
 
-It reports on stdout, one JSON object a line, and takes `measure` and `stop` on stdin. Decoding happens here, so that
-it never counts as the service's cost.
+It reports on stdout, one JSON object a line. One viewer watches, and takes `measure` and `stop` on stdin; with
+`--visits` each line `visit` is a viewer, and a session, of its own. Decoding happens here, so that it never counts as
+the service's cost.
 """
 
 from __future__ import annotations
@@ -20,17 +21,22 @@ import reactor_webrtc as rtc
 from reactor_runtime.cli.bench.stamp import read, since
 
 COMMAND_EVERY_S = (0.15, 0.55)
+VISIT_FRAMES = 10
+DEADLINE_S = 20.0
 
 
 class Viewer:
     """Watches one track; while measuring, the one that `commands` sends markers at random moments."""
 
-    def __init__(self, address: str, *, commands: bool) -> None:
+    def __init__(self, address: str, factory: rtc.PeerConnectionFactory, *, commands: bool = False) -> None:
         self._address = address
+        self._factory = factory
         self._commands = commands
         self._loop = asyncio.get_running_loop()
         self._first_frame = asyncio.Event()
         self._first_at = 0.0
+        self._left = 0
+        self._enough = asyncio.Event()
         self._open = asyncio.Event()
         self._measuring = False
         self._marker = 0
@@ -40,9 +46,6 @@ class Viewer:
 
     async def connect(self) -> float:
         """Join, or start, the session; returns milliseconds from the first request to the first decoded frame."""
-        builder = rtc.PeerConnectionFactoryBuilder()
-        builder.with_receive_playout_delay(0.0, 0.0)
-        factory = builder.build()
         began = time.monotonic()
         try:
             session = await self._call("POST", "/start_session", {})
@@ -50,16 +53,19 @@ class Viewer:
             if error.code != 409:
                 raise
             session = await self._call("GET", "/session")
-        track = session["capabilities"]["tracks"][0]["name"]
+        tracks = session["capabilities"]["tracks"]
+        track = next((t["name"] for t in tracks if t["kind"] == "video" and t["direction"] == "recvonly"), None)
+        if track is None:
+            raise RuntimeError("the model has no video track to watch")
         base = f"/sessions/{session['session_id']}/transport/webrtc/connections"
         connection = (await self._call("POST", base, {}))["connection_id"]
         observer = rtc.PeerConnectionObserver()
         observer.on_track = self._on_track
-        peer = factory.create_peer_connection(rtc.RtcConfiguration(frame_metadata=False), observer)
+        peer = self._factory.create_peer_connection(rtc.RtcConfiguration(frame_metadata=False), observer)
         peer.add_transceiver(rtc.MediaKind.Video, rtc.TransceiverDirection.RecvOnly)
         self._channel = peer.create_data_channel("data")
         self._channel.on_open(lambda: self._loop.call_soon_threadsafe(self._open.set))
-        self._keep += [factory, observer, peer]
+        self._keep += [observer, peer]
         offer = await peer.create_offer()
         await peer.set_local_description(offer)
         mapping = [{"mid": "0", "name": track, "kind": "video", "direction": "recvonly"}]
@@ -68,8 +74,28 @@ class Viewer:
         while not (answer := await self._call("GET", base)):
             pass
         await peer.set_remote_description(rtc.SessionDescription("answer", answer["sdp_answer"]))
-        await asyncio.wait_for(self._first_frame.wait(), 20)
+        await asyncio.wait_for(self._first_frame.wait(), DEADLINE_S)
         return (self._first_at - began) * 1000
+
+    async def visit(self) -> dict[str, Any]:
+        """Begin a session, see some frames of it, leave, and end it. Returns when the service is ready for another."""
+        self._left = VISIT_FRAMES
+        first_frame = await self.connect()
+        await asyncio.wait_for(self._enough.wait(), DEADLINE_S)
+        self._channel.close()
+        self._channel = None
+        self._keep.clear()  # The last reference closes the connection.
+        await self._reaches("ORPHANED")
+        await self._call("POST", "/stop_session", {})
+        await self._reaches("READY")
+        return {"first_frame_ms": first_frame}
+
+    async def _reaches(self, state: str) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while (now := (await self._call("GET", "/session"))["state"]) != state:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the session is {now}, and not {state} within {DEADLINE_S:g} s")
+            await asyncio.sleep(0.005)
 
     def _reset(self) -> None:
         self._latencies: list[float] = []
@@ -120,6 +146,9 @@ class Viewer:
         if not self._first_frame.is_set():
             self._first_at = now
             self._loop.call_soon_threadsafe(self._first_frame.set)
+        self._left -= 1
+        if self._left == 0:
+            self._loop.call_soon_threadsafe(self._enough.set)
         if not self._measuring:
             return
         stamp = read(bgra, width)
@@ -150,8 +179,7 @@ class Viewer:
 
 async def _line(expected: str) -> None:
     """Wait for a line on stdin; its end ends the process."""
-    text = (await asyncio.to_thread(sys.stdin.readline)).strip()
-    if text != expected:
+    if (text := await _next()) != expected:
         raise SystemExit(f"expected {expected!r} on stdin, got {text!r}")
 
 
@@ -159,19 +187,33 @@ def _say(message: dict[str, Any]) -> None:
     print(json.dumps(message), flush=True)
 
 
-async def _main(address: str, commands: bool) -> None:
-    viewer = Viewer(address, commands=commands)
+def _factory() -> rtc.PeerConnectionFactory:
+    builder = rtc.PeerConnectionFactoryBuilder()
+    builder.with_receive_playout_delay(0.0, 0.0)
+    return builder.build()
+
+
+async def _watch(address: str, commands: bool) -> None:
+    viewer = Viewer(address, _factory(), commands=commands)
     _say({"first_frame_ms": await viewer.connect()})
-    while True:
-        text = (await asyncio.to_thread(sys.stdin.readline)).strip()
-        if text != "measure":
-            return
+    while await _next() == "measure":
         _say(await viewer.watch())
+
+
+async def _visit(address: str) -> None:
+    factory = _factory()
+    while await _next() == "visit":
+        _say(await Viewer(address, factory).visit())
+
+
+async def _next() -> str:
+    line: str = await asyncio.to_thread(sys.stdin.readline)
+    return line.strip()
 
 
 if __name__ == "__main__":
     import os
 
-    asyncio.run(_main(sys.argv[1], "--commands" in sys.argv))
+    asyncio.run(_visit(sys.argv[1]) if "--visits" in sys.argv else _watch(sys.argv[1], "--commands" in sys.argv))
     sys.stdout.flush()
     os._exit(0)  # A peer that is alive at the interpreter's exit can abort it.

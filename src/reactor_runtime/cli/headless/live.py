@@ -16,7 +16,7 @@ from reactor_runtime.authoring import Description, InputFrame
 from reactor_runtime.cli.headless.options import FileError
 from reactor_runtime.cli.headless.recording import Recording
 from reactor_runtime.cli.headless.sources import Source
-from reactor_runtime.cli.headless.terminal import why
+from reactor_runtime.cli.headless.terminal import tell, why
 from reactor_runtime.contract import Contract, Rejection, validate
 from reactor_runtime.link import (
     ClientJoined,
@@ -24,6 +24,7 @@ from reactor_runtime.link import (
     CommandDone,
     Demand,
     Fault,
+    FileAnnounced,
     LinkMessage,
     ModelSaid,
     ModelSent,
@@ -33,7 +34,9 @@ from reactor_runtime.link import (
     SessionStart,
 )
 from reactor_runtime.worker.driver import Driver
+from reactor_runtime.worker.styles.style import Rules
 from reactor_runtime.worker.testing.media import Collector, Frame, Sound
+from reactor_runtime.worker.testing.uploads import MemoryFiles
 
 CLIENT_ID = 1001
 MAX_WAITING = 256
@@ -137,7 +140,8 @@ Said = ModelSaid | ModelSent | Fault
 class Live:
     """Drives one model object. Made on the loop that it runs on; `load` comes after.
 
-    `say` hears of messages and faults, `over` of each session's end.
+    `say` hears of messages and faults, `over` of each session's end. A session ends after `max_duration` seconds, if
+    that is not 0. `files` are those of the session.
     """
 
     def __init__(
@@ -146,6 +150,8 @@ class Live:
         description: Description,
         say: Callable[[Said], None],
         over: Callable[[], None],
+        rules: Rules | None = None,
+        max_duration: float = 0.0,
     ) -> None:
         self.contract: Contract = description.contract
         self.session: str | None = None
@@ -153,8 +159,11 @@ class Live:
         self._say = say
         self._over = over
         self._loop = asyncio.get_running_loop()
+        self._max_duration = max_duration
+        self._limit: asyncio.TimerHandle | None = None
         self._sink = _Sink(lambda: self.writer)
-        self.driver = Driver(model, description, self._take, self._sink)
+        self.files = MemoryFiles()
+        self.driver = Driver(model, description, self._take, self._sink, self.files, rules)
         self._ids = itertools.count(1)
         self._open: _Open | None = None
         self._closed = asyncio.Event()
@@ -170,6 +179,12 @@ class Live:
         self.driver.deliver(SessionStart(self.session))
         self.driver.deliver(ClientJoined(CLIENT_ID, self._loop.time()))
         self.driver.deliver(Demand(1))
+        if self._max_duration:
+            self._limit = self._loop.call_later(self._max_duration, self._too_long, self.session)
+
+    def _too_long(self, session: str) -> None:
+        tell("INFO", f"the session has lasted {self._max_duration:g} s, as long as it may")
+        self.driver.deliver(SessionEnd(session, "its time is up"))
 
     async def stop(self) -> None:
         """End the session, with all of the author's clean-up."""
@@ -204,6 +219,10 @@ class Live:
             return Outcome(rejected=why(done.field, done.error))
         return Outcome(failed=done.error, reply=done.reply)
 
+    def announce(self, upload: dict[str, Any]) -> None:
+        """Tell the model of a file that is there, as for `@file_uploaded`."""
+        self.driver.deliver(FileAnnounced(CLIENT_ID, upload["upload_id"]))
+
     def feed(self, track: str, items: Source) -> None:
         """Give an input track what a source has, from a thread of its own, until it ends or the session does."""
         args = (track, items, self._feeds)
@@ -235,6 +254,8 @@ class Live:
                 self.session = None
                 self._feeds.set()
                 self._closed.set()
+                if self._limit is not None:
+                    self._limit.cancel()
                 if self._open is not None:
                     self._handled(CommandDone(self._open.number, "the session is over"))
                 self._over()

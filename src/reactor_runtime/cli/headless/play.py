@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import mimetypes
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from reactor_runtime.cli.headless.files import upload
 from reactor_runtime.cli.headless.options import FileError
 from reactor_runtime.cli.headless.recording import Recording
 from reactor_runtime.cli.headless.script import End, Feed, Line, Send, Upload
@@ -190,8 +190,7 @@ class Play:
                 pass
 
     def _upload(self, file: Path) -> dict[str, Any]:
-        mime_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-        return self._test.upload(file.name, file.read_bytes(), mime_type)
+        return upload(self._test.files, file)
 
     def _feed(self, feed: Feed) -> None:
         """From here on the track gets this, and nothing else any more."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from reactor_runtime.authoring import Description
+from reactor_runtime.cli.headless.files import upload, with_files
 from reactor_runtime.cli.headless.interrupts import interruptible
 from reactor_runtime.cli.headless.live import Live, Said, Writer
 from reactor_runtime.cli.headless.options import HeadlessError, HeadlessOptions
@@ -30,7 +31,8 @@ END_S = 1.0
 HELP = """\
 start [--input-folder DIR] [--input-fps F]  begin a session, with the folder's pictures for the model's camera
 stop                                        end it
-cmd NAME [JSON]                             send a command; JSON is an object of its arguments
+cmd NAME [JSON]                             send a command; JSON is an object of its arguments, "@path" is a file
+upload FILE                                 upload a file and announce it
 help                                        this list
 quit                                        end, as exit and the end of the input do"""
 
@@ -61,7 +63,8 @@ class Repl:
             return 1
 
     async def _prepare(self, model: Any, description: Description) -> None:
-        self._live = Live(model, description, self._said, self._over)
+        options = self._options
+        self._live = Live(model, description, self._said, self._over, options.rules, options.max_session_duration)
         if self._options.fps is not None:
             self._live.driver.set_fps(self._options.fps)
 
@@ -108,6 +111,7 @@ class Repl:
             "start": self._start,
             "stop": self._stop,
             "cmd": self._command,
+            "upload": self._upload,
             "help": self._help,
         }
         if not word:
@@ -163,6 +167,8 @@ class Repl:
         if self._live.session is None:
             tell("WARN", "Cannot send command in state READY.")
             return
+        if (command := self._live.contract.command(name)) is not None:
+            args = with_files(self._live.files, command, args)
         outcome = await self._live.command(name, args)
         if outcome.rejected is not None:
             tell("ERROR", f"{name}: {outcome.rejected}")
@@ -172,6 +178,17 @@ class Repl:
             tell_json("RESULT", _json_of(outcome.reply))
         else:
             tell("OK", f"Command '{name}' executed")
+
+    async def _upload(self, rest: str) -> None:
+        if not rest:
+            raise HeadlessError("upload needs a file: upload FILE")
+        if self._live.session is None:
+            tell("WARN", "Cannot upload in state READY.")
+            return
+        if not self._live.contract.file_uploaded:
+            raise HeadlessError('the model has no @file_uploaded; a command takes a file as "@path"')
+        self._live.announce(upload(self._live.files, Path(rest).expanduser()))
+        tell("OK", f"{rest} uploaded")
 
     async def _help(self, _: str) -> None:
         print(HELP, flush=True)

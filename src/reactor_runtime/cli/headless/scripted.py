@@ -25,7 +25,8 @@ EXIT_PROBLEMS = 1
 def read_lines(options: HeadlessOptions) -> list[Line]:
     """The script's lines, if there is one. Raises `HeadlessError`."""
     lines = read_script(options.script) if options.script is not None else []
-    if options.seconds is None and options.frames is None and not any(isinstance(line.action, End) for line in lines):
+    ends = options.seconds is not None or options.frames is not None or options.max_session_duration > 0
+    if not ends and not any(isinstance(line.action, End) for line in lines):
         raise HeadlessError(
             f'--script {options.script}: does not say when it ends; add {{"at": 4, "end": true}}, or use --seconds or '
             "--frames"
@@ -41,7 +42,8 @@ def scripted(options: HeadlessOptions, lines: list[Line], record: Callable[[Cont
     problems = 0
     with interruptible(lambda: None) as stopped:
         try:
-            with ModelTest(options.path, options.overrides, config_file=options.config) as test:
+            rules = options.rules
+            with ModelTest(options.path, options.overrides, config_file=options.config, rules=rules) as test:
                 check_script(lines, test.contract)
                 if options.frames is not None and not test.contract.outputs("video"):
                     raise HeadlessError("--frames: the model shows no frames; use --seconds")
@@ -71,7 +73,8 @@ def _play(
     with _progress(options, lines) as progress:
         play = Play(test, recording, stopped, progress)
         try:
-            play.run(lines, options.seconds, options.frames)
+            limits = [limit for limit in (options.seconds, options.max_session_duration or None) if limit is not None]
+            play.run(lines, min(limits, default=None), options.frames)
         finally:
             recording.close()
             tell("INFO", told_frames(play.frames))

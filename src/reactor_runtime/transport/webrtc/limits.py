@@ -7,11 +7,15 @@ import time
 
 MAX_MESSAGE_BYTES = 256 * 1024
 MAX_CHUNKED_BYTES = 1 << 20
-"""Of a message that comes in pieces."""
+"""Of a message that comes in pieces, but for the frames in it."""
+MAX_STEP_BYTES = 64 << 20
+"""Of a message either way in a session of steps, with its frames."""
 MESSAGES_PER_S = 300.0
 BURST = 600.0
 LONG_BYTES = 4096
 """A message counts once more for each time that it is so long: what is nested takes time to parse."""
+FRAME_BYTES = 1 << 20
+"""And once more for each time that its frames are so long: they are but copied."""
 
 
 class MessageLimit:
@@ -24,9 +28,9 @@ class MessageLimit:
         self._refused = 0
         self._told_at = 0.0
 
-    def admit(self, length: int) -> bool:
-        """Whether one more message of so many bytes may pass."""
-        cost = 1 + length // LONG_BYTES
+    def admit(self, length: int, frames: int = 0) -> bool:
+        """Whether one more message may pass, of so many bytes and so many more of frames."""
+        cost = 1 + length // LONG_BYTES + frames // FRAME_BYTES
         with self._lock:
             now = time.monotonic()
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self.rate)

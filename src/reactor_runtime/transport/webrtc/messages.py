@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import reactor_webrtc as rtc
 
 from reactor_runtime.transport.webrtc.chunking import SLICE_BYTES, Assembler, chunks
-from reactor_runtime.transport.webrtc.limits import MAX_CHUNKED_BYTES, MAX_MESSAGE_BYTES
+from reactor_runtime.transport.webrtc.limits import MAX_CHUNKED_BYTES, MAX_MESSAGE_BYTES, MAX_STEP_BYTES
 from reactor_runtime.transport.webrtc.sdp import chunked_message_size, max_message_size, with_chunking
 from reactor_runtime.wire import ChannelName, Packet
 
@@ -19,9 +21,44 @@ log = logging.getLogger("reactor.webrtc")
 MAX_QUEUED_MESSAGES = 1000
 """For each channel, until it is open; beyond it the newest are dropped."""
 MAX_BUFFERED_BYTES = 8 << 20
+"""What may wait for a client to read it; two of the longest messages in a session of steps. Beyond it messages are
+dropped.
+"""
+HIGH_BYTES = 4 << 20
+"""What is given to libwebrtc at once: its own buffer has 16 MiB, and closes the channel over more."""
 DRAIN_S = 0.2
 
 Whole = Callable[[bytes, bool], tuple[bytes, bool, int] | None]
+
+
+class _Outbox:
+    """What waits for its turn on one channel, piece by piece."""
+
+    def __init__(self) -> None:
+        self._messages: deque[tuple[Iterator[bytes], int, bool]] = deque()
+        self.waiting = 0
+        """Bytes of the messages that have not left as a whole."""
+
+    def __bool__(self) -> bool:
+        return bool(self._messages)
+
+    def add(self, pieces: Iterator[bytes], size: int, *, binary: bool) -> None:
+        self._messages.append((pieces, size, binary))
+        self.waiting += size
+
+    def next(self) -> tuple[bytes, bool] | None:
+        """A piece, and whether it is binary; None if there is none."""
+        while self._messages:
+            pieces, size, binary = self._messages[0]
+            if (piece := next(pieces, None)) is not None:
+                return piece, binary
+            self._messages.popleft()
+            self.waiting -= size
+        return None
+
+    def clear(self) -> None:
+        self._messages.clear()
+        self.waiting = 0
 
 
 class Messages:
@@ -32,27 +69,35 @@ class Messages:
         self._channels: dict[ChannelName, Any] = {}
         self._ready: set[ChannelName] = set()
         self._queued: dict[ChannelName, list[Packet]] = {"data": [], "control": []}
+        self._leaving: dict[ChannelName, _Outbox] = {"data": _Outbox(), "control": _Outbox()}
         self._slice = 0  # 0: messages travel whole.
-        self._largest = 0
+        self._bound = MAX_BUFFERED_BYTES
+        self._loop = asyncio.get_running_loop()
+        self.longest = 0
+        """Bytes of the longest message that is sent."""
         self.limit = MAX_MESSAGE_BYTES
         """Bytes of the longest message that is taken."""
 
-    def negotiate(self, offer: str) -> None:
-        """Take from an offer what the client does and bears."""
-        self._largest = max_message_size(offer)
+    def negotiate(self, offer: str, *, stepped: bool = False) -> None:
+        """Take from an offer what the client does and bears; `stepped` messages carry frames."""
+        self.longest = max_message_size(offer)
         if (whole := chunked_message_size(offer)) is not None:
-            self._slice, self._largest = min(SLICE_BYTES, self._largest), whole
-            self.limit = MAX_CHUNKED_BYTES
+            self._slice, self.longest = min(SLICE_BYTES, self.longest), whole
+            self.limit = MAX_STEP_BYTES if stepped else MAX_CHUNKED_BYTES
+        self.longest = min(self.longest, MAX_STEP_BYTES)
+        self._bound = 2 * MAX_STEP_BYTES if stepped else MAX_BUFFERED_BYTES
 
     def promise(self, answer: str) -> str:
         """The answer with what we do."""
-        return with_chunking(answer, MAX_CHUNKED_BYTES) if self._slice else answer
+        return with_chunking(answer, self.limit) if self._slice else answer
 
     def add(self, name: ChannelName, channel: Any) -> Whole:
         """The client has opened a channel. On libwebrtc's thread; the function returned puts together what comes there:
         from bytes and whether they are text, to a message, whether that is text, and its length. Raises `BadChunk`.
         """
         self._channels[name] = channel
+        channel.set_buffered_amount_low_threshold(HIGH_BYTES // 2)
+        channel.on_buffered_amount_low(lambda: self._post(self._pump, name))
         if not self._slice:
             return lambda data, text: (data, text, len(data))
         assembler = Assembler(self.limit)
@@ -87,6 +132,9 @@ class Messages:
 
     async def close(self) -> None:
         """Give what has been sent a moment to leave, and close."""
+        until = self._loop.time() + DRAIN_S
+        while any(self._leaving.values()) and self._loop.time() < until:
+            await asyncio.sleep(0.01)
         for channel in self._channels.values():
             with contextlib.suppress(Exception):
                 await channel.drain(DRAIN_S)
@@ -97,18 +145,28 @@ class Messages:
         self._ready.clear()
 
     def _send(self, packet: Packet) -> None:
-        channel, size = self._channels[packet.channel], len(packet.data)
-        if size > self._largest:  # libwebrtc would close the channel over it.
+        channel, outbox, size = self._channels[packet.channel], self._leaving[packet.channel], len(packet.data)
+        if size > self.longest:  # libwebrtc would close the channel over it.
             what = "a message of %d bytes is not sent: connection %d takes %d"
-            log.warning(what, size, self._connection, self._largest)
+            log.warning(what, size, self._connection, self.longest)
             return
+        if channel.buffered_amount() + outbox.waiting > self._bound:
+            log.warning("connection %d does not read its messages: one is dropped", self._connection)
+            return
+        pieces = chunks(packet.data, text=packet.text, size=self._slice) if self._slice else iter((packet.data,))
+        outbox.add(pieces, size, binary=bool(self._slice) or not packet.text)
+        self._pump(packet.channel)
+
+    def _pump(self, name: ChannelName) -> None:
+        """Give libwebrtc what it takes; it calls again when most of that has left."""
+        channel, outbox = self._channels.get(name), self._leaving[name]
         try:
-            if channel.buffered_amount() > MAX_BUFFERED_BYTES:
-                log.warning("connection %d does not read its messages: one is dropped", self._connection)
-            elif self._slice:
-                for chunk in chunks(packet.data, text=packet.text, size=self._slice):
-                    channel.send(chunk, True)
-            else:
-                channel.send(packet.data, not packet.text)
+            while channel is not None and channel.buffered_amount() < HIGH_BYTES and (piece := outbox.next()):
+                channel.send(*piece)
         except RuntimeError as error:
+            outbox.clear()
             log.debug("connection %d: message not sent: %s", self._connection, error)
+
+    def _post(self, call: Callable[..., object], *args: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # The loop is closed: the edge is going down.
+            self._loop.call_soon_threadsafe(call, *args)

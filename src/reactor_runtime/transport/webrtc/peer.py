@@ -7,35 +7,41 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import reactor_webrtc as rtc
 
 from reactor_runtime.media.encoder import Codec
+from reactor_runtime.media.group import PacketSink
 from reactor_runtime.media.sound import RATE, AudioSink
-from reactor_runtime.media.stream import PacketSink
+from reactor_runtime.media.timing import StageTotals
 from reactor_runtime.transport.statistics import PathStatistics
-from reactor_runtime.transport.viewer import Offer, OfferRefused, TrackPlan, ViewerEvents
+from reactor_runtime.transport.viewer import Offer, OfferRefused, PublishedPicture, TrackPlan, ViewerEvents
 from reactor_runtime.transport.webrtc.chunking import BadChunk
-from reactor_runtime.transport.webrtc.limits import MessageLimit
+from reactor_runtime.transport.webrtc.frame_metadata import CARRIERS, Pictures, takes_metadata
+from reactor_runtime.transport.webrtc.limits import LONG_BYTES, MAX_CHUNKED_BYTES, MessageLimit
 from reactor_runtime.transport.webrtc.messages import Messages
-from reactor_runtime.transport.webrtc.sdp import with_candidates, with_channels
+from reactor_runtime.transport.webrtc.negotiation import Negotiation
 from reactor_runtime.transport.webrtc.sender import VideoSender
 from reactor_runtime.transport.webrtc.statistics import path_statistics
-from reactor_runtime.wire import ChannelName, ClientMessage, Conversation, Packet, ServerMessage, WireError
+from reactor_runtime.wire import ChannelName, ClientMessage, Conversation, Packet, ServerMessage, WireError, weight
 
 log = logging.getLogger("reactor.webrtc")
 
 START_BITRATE, MAX_BITRATE = 6_000_000, 20_000_000
 """Bits per second: where the bandwidth estimate starts, lest the first seconds be blurred, and where it ends."""
-CANDIDATE_GRACE_S, FIRST_CANDIDATE_S = 0.012, 0.5
-"""Host candidates come within milliseconds of each other; the answer leaves this long after the first at the latest.
-A server that cannot be reached never delays it."""
 CONNECT_TIMEOUT_S = 20.0
+FIRST_WORD_S = 0.5
+"""How long a connection that is to be closed waits for the client's first message, if that is to tell its wire and
+something is to be said in it. Clients speak as soon as their channel is open."""
 CONTROL_GRACE_S = 0.05
 """How long after its data channel a client that may have another for control has to open that."""
 MAX_EARLY = 64
 """Messages that may come before the connection has told that it is there."""
+MESSAGE_STAGES = ("reassembly", "dispatch", "parse", "start_wait")
+"""Of one that came in pieces: until the last was here; to the event loop; into what it says; until the connection has
+told that it is there."""
 
 _CODECS = {Codec.AV1: rtc.VideoCodec.Av1, Codec.VP8: rtc.VideoCodec.Vp8, Codec.VP9: rtc.VideoCodec.Vp9}
 
@@ -75,14 +81,13 @@ class Peer:
         self._opened = False
         self._left = False
         self._closed = False
-        self._local: list[tuple[str | None, int | None, str]] = []
-        self._candidate = asyncio.Event()
-        self._gathered = asyncio.Event()
-        self._described = asyncio.Event()
-        self._remote: list[Any] = []
+        self._negotiation = Negotiation(connection)
+        self._renewing = asyncio.Lock()
+        self._heard = asyncio.Event()
         self._timeout: asyncio.TimerHandle | None = None
         self._grace: asyncio.TimerHandle | None = None
-        self._early: list[ClientMessage] = []
+        self._early: list[tuple[ClientMessage, float]] = []
+        self._stages = StageTotals(MESSAGE_STAGES)
 
     @property
     def id(self) -> int:
@@ -101,6 +106,10 @@ class Peer:
         return bool(self._has_verbs)
 
     @property
+    def longest_message(self) -> int:
+        return self._messages.longest
+
+    @property
     def closed(self) -> bool:
         return self._closed
 
@@ -110,7 +119,9 @@ class Peer:
         """Apply an offer; returns the answer."""
         observer = rtc.PeerConnectionObserver()
         observer.on_connection_state_change = self._hop(self._on_state)
-        observer.on_ice_candidate = self._hop(self._on_candidate)
+        observer.on_ice_candidate = self._hop(
+            lambda c: self._negotiation.local.found((c.sdp_mid, c.sdp_mline_index, c.candidate))
+        )
         observer.on_ice_gathering_change = self._hop(self._on_gathering)
         observer.on_data_channel = self._on_data_channel
         observer.on_track = self._receiver(plan)
@@ -119,15 +130,15 @@ class Peer:
         self._wants_channel = "\nm=application" in offer.sdp
         self._conversation = Conversation(offer.wire, sure=offer.sure)
         self._has_verbs = offer.has_verbs
-        self._messages.negotiate(offer.sdp)
-        try:
-            sdp = with_channels(offer.sdp, plan.channels_out)
-            await self._pc.set_remote_description(rtc.SessionDescription("offer", sdp))
-        except RuntimeError as error:
-            raise OfferRefused(f"the offer is not valid SDP: {error}") from error
+        self._messages.negotiate(offer.sdp, stepped=offer.stepped)
+        await self._negotiation.take(self._pc, offer, plan)
         self._names = {track.mid: track.name for track in offer.tracks or ()}
         self._names.update((mid, name) for name, mid in plan.mids.items())
         by_mid = {transceiver.mid(): transceiver for transceiver in await self._pc.transceivers()}
+        if takes_metadata(offer.sdp):
+            for transceiver in by_mid.values():
+                if transceiver.kind() == rtc.MediaKind.Video:  # What the client sends may have something behind it.
+                    await transceiver.set_codec_preferences([_CODECS[codec] for codec in CARRIERS])
         for name, mid in plan.mids.items():
             both = name in plan.duplex
             way = rtc.TransceiverDirection.SendRecv if both else rtc.TransceiverDirection.SendOnly
@@ -137,34 +148,38 @@ class Peer:
             else:
                 await self._add_audio(factory, by_mid[mid], name)
         await self._pc.set_bitrate(None, START_BITRATE, MAX_BITRATE)
-        answer = await self._pc.create_answer()
-        answer = rtc.SessionDescription("answer", with_channels(answer.sdp, plan.channels_in))
-        await self._pc.set_local_description(answer)
-        self._described.set()
-        early, self._remote = self._remote, []
-        for candidate in early:
-            await self._add_remote(candidate)
         self._timeout = self._loop.call_later(CONNECT_TIMEOUT_S, self.leave, "the connection was never made")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._candidate.wait(), FIRST_CANDIDATE_S)
-            await asyncio.wait_for(self._gathered.wait(), CANDIDATE_GRACE_S)
-        return self._messages.promise(with_candidates(answer.sdp, self._local))
+        return self._messages.promise(await self._negotiation.answer(self._pc, plan))
+
+    def continues(self, offer: Offer) -> bool:
+        """Whether an offer is one that `renew` is for: this connection goes on. Raises `OfferRefused` for one that is
+        of the same connection, but changes it.
+        """
+        codecs = {mid: self._video[name][0] for mid, name in self._names.items() if name in self._video}
+        return not (self._left or self._closed) and self._negotiation.continued_by(offer, codecs)
+
+    async def renew(self, offer: Offer, plan: TrackPlan) -> str:
+        """Answer an offer by which the client restarts ICE; media and channels go on, even if the path had been lost.
+        Raises `OfferRefused`.
+        """
+        async with self._renewing:
+            if self._closed:
+                raise OfferRefused("the connection has ended meanwhile; offer anew")
+            taken = False
+            try:
+                for sender in self._senders:
+                    await sender.hold()
+                await self._negotiation.take(self._pc, offer, plan)
+                taken = True
+                return self._messages.promise(await self._negotiation.answer(self._pc, plan))
+            finally:
+                for sender in self._senders:
+                    sender.resume(anew=taken)
 
     async def add_candidate(self, candidate: str, mid: str | None, index: int | None) -> None:
         """A remote candidate, which may come before the offer is applied."""
-        if self._closed or ".local " in candidate:
-            return  # An mDNS name of a browser: its checks teach us its address.
-        item = rtc.IceCandidate(candidate, mid, index)
-        if self._described.is_set():
-            await self._add_remote(item)
-        else:
-            self._remote.append(item)
-
-    async def _add_remote(self, candidate: Any) -> None:
-        try:
-            await self._pc.add_ice_candidate(candidate)
-        except RuntimeError as error:
-            log.debug("connection %d: candidate ignored: %s", self._id, error)
+        if not self._closed:
+            await self._negotiation.add(self._pc, candidate, mid, index)
 
     def send(self, message: ServerMessage) -> None:
         if not self._closed:
@@ -179,7 +194,8 @@ class Peer:
             return None
         held = [self._pc]
         try:
-            return path_statistics(await held[0].get_stats(), self._names)
+            path = path_statistics(await held[0].get_stats(), self._names)
+            return replace(path, message_stages=tuple(self._stages.told("messages")))
         except RuntimeError as error:
             log.debug("connection %d: no statistics: %s", self._id, error)
             return None
@@ -191,8 +207,14 @@ class Peer:
         if self._closed:
             return
         self._closed = True
-        if self._timeout is not None:
-            self._timeout.cancel()
+        for timer in (self._timeout, self._grace):
+            if timer is not None:
+                timer.cancel()
+        if not self._conversation.known and self._messages.open("data"):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._heard.wait(), FIRST_WORD_S)
+        async with self._renewing:
+            pass  # What is under way needs the connection.
         await self._messages.close()
         self._video.clear()
         self._audio.clear()
@@ -207,13 +229,15 @@ class Peer:
         # Without this, libwebrtc caps a stream above 960x540 at 2.5 Mbit/s and queues the rest.
         await transceiver.set_send_bitrate(None, MAX_BITRATE)
 
-        def feedback(event: object) -> None:
-            if isinstance(event, rtc.KeyFrameRequest):
-                self._post(self._events.viewer_keyframe, self, name)
-            elif isinstance(event, rtc.RateUpdate) and event.bitrate_bps > 0:
-                self._post(self._events.viewer_bitrate, self, name, event.bitrate_bps)
-
-        sender = VideoSender(factory, transceiver, f"{name}-{self._id}", self._turns, feedback)
+        sender = VideoSender(
+            factory,
+            transceiver,
+            f"{name}-{self._id}",
+            self._turns,
+            lambda: self._post(self._events.viewer_keyframe, self, name),
+            lambda bitrate: self._post(self._events.viewer_bitrate, self, name, bitrate),
+            metadata=codec in CARRIERS,
+        )
         self._senders.append(sender)
         self._video[name] = (codec, sender)
 
@@ -232,21 +256,27 @@ class Peer:
             if name is None:
                 return
 
-            def picture(bgra: bytes, width: int, height: int, _metadata: object) -> None:
-                if not self._closed:
-                    self._events.viewer_picture(self, name, bgra, width, height, time.monotonic())
-
             def sound(pcm: bytes, rate: int, channels: int, _frames: int) -> None:
                 if not self._closed:
                     self._events.viewer_sound(self, name, pcm, rate, channels, time.monotonic())
 
             if kind == rtc.MediaKind.Video:
-                track.on_video_frame(picture)
+                track.on_video_frame(self._camera(name))
             else:
                 track.on_audio_frame(sound)
             self._keep.append(track)
 
         return received
+
+    def _camera(self, name: str) -> Pictures:
+        def take(picture: PublishedPicture) -> None:
+            if not self._closed:
+                self._events.viewer_picture(self, name, picture)
+
+        def refuse(why: str) -> None:
+            self._post(self._events.viewer_refused, self, "metadata_too_large", f"track {name!r}: {why}")
+
+        return Pictures(take, refuse)
 
     def _post(self, call: Callable[..., object], *args: Any) -> None:
         """Run on the loop's thread, unless the loop is gone."""
@@ -256,15 +286,14 @@ class Peer:
     def _hop(self, call: Callable[..., object]) -> Callable[..., None]:
         return lambda *args: self._post(call, *args)
 
-    def _on_candidate(self, candidate: Any) -> None:
-        self._local.append((candidate.sdp_mid, candidate.sdp_mline_index, candidate.candidate))
-        self._candidate.set()
-
     def _on_gathering(self, state: Any) -> None:
         if state == rtc.IceGatheringState.Complete:
-            self._gathered.set()
+            self._negotiation.local.complete()
 
     def _on_state(self, state: Any) -> None:
+        """`Disconnected`, told some five seconds after the last packet, is no end: the path may come back by itself or
+        by an ICE restart. If it does not, `Failed` follows, fifteen seconds after the last packet.
+        """
         if state == rtc.PeerConnectionState.Connected:
             self._connected = True
             self._maybe_open()
@@ -275,8 +304,12 @@ class Peer:
         """On libwebrtc's thread: messages may follow at once, so the handlers are set here."""
         name: ChannelName = "control" if channel.label() == "control" else "data"
         whole = self._messages.add(name, channel)
+        began: float | None = None
 
         def message(data: bytes, binary: bool) -> None:
+            nonlocal began
+            now = time.monotonic()
+            began = now if began is None else began
             try:
                 came = whole(data, not binary)
             except BadChunk as error:
@@ -284,12 +317,17 @@ class Peer:
                 return
             if came is None:
                 return
+            first, began = began, None
             data, text, length = came
+            parsed = weight(data) if not text and len(data) > LONG_BYTES else length
             if length > self._messages.limit:
                 why = f"a message of {length} bytes is above the limit of {self._messages.limit}"
                 self._post(self._events.viewer_refused, self, "message_too_large", why)
-            elif self._limit.admit(length):
-                self._post(self._hear, name, data, text)
+            elif parsed > MAX_CHUNKED_BYTES:
+                why = f"a message has at most {MAX_CHUNKED_BYTES} bytes beside its frames, not {parsed}"
+                self._post(self._events.viewer_refused, self, "message_too_large", why)
+            elif self._limit.admit(parsed, length - parsed):
+                self._post(self._hear, name, data, text, first, now)
             elif refused := self._limit.to_tell():
                 why = f"{refused} messages were dropped: at most {self._limit.rate:.0f} a second, fewer long"
                 self._post(self._events.viewer_refused, self, "rate_limited", why)
@@ -299,19 +337,27 @@ class Peer:
         channel.on_close(lambda: self._post(self.leave, "the client closed the channel"))
         self._post(self._maybe_open)
 
-    def _hear(self, channel: ChannelName, data: bytes, text: bool) -> None:
-        if self._closed:
-            return
+    def _hear(self, channel: ChannelName, data: bytes, text: bool, first: float, last: float) -> None:
+        """A message whose first piece came at `first` and its last at `last`."""
+        now = time.monotonic()
+        if first < last:
+            self._stages.took("reassembly", last - first)
+        self._stages.took("dispatch", now - last)
         try:
             message = self._conversation.hear(channel, data, text=text)
         except WireError as error:
-            self._events.viewer_refused(self, "invalid_message", str(error))
+            if not self._closed:
+                self._events.viewer_refused(self, "invalid_message", str(error))
             return
+        self._stages.took("parse", time.monotonic() - now)
         self._transmit(self._conversation.release())
+        self._heard.set()
+        if self._closed:
+            return
         if self._opened:
             self._events.viewer_message(self, message)
         elif len(self._early) < MAX_EARLY:
-            self._early.append(message)
+            self._early.append((message, now))
             self._maybe_open()
 
     def _maybe_open(self) -> None:
@@ -342,7 +388,9 @@ class Peer:
                 timer.cancel()
         self._events.viewer_opened(self)
         early, self._early = self._early, []
-        for message in early:
+        now = time.monotonic()
+        for message, heard_at in early:
+            self._stages.took("start_wait", now - heard_at)
             self._events.viewer_message(self, message)
 
     def leave(self, reason: str) -> None:

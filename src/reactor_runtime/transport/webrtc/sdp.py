@@ -10,6 +10,8 @@ from typing import Literal
 
 from reactor_runtime.media.encoder import Codec
 
+_REPAIR = frozenset({"RTX", "RED", "ULPFEC", "FLEXFEC-03"})
+_PROFILE = re.compile(r"[ ;]profile(?:-id)?=([1-9]\d*)")
 _CHUNKING = "a=x-reactor-dc-chunking:1"
 CHUNKED_BYTES = 256 * 1024
 """Of a client that does not say."""
@@ -17,12 +19,19 @@ CHUNKED_BYTES = 256 * 1024
 
 @dataclass(slots=True)
 class Section:
-    """One media section of an offer."""
+    """One media section of an offer. `formats` are its codecs by payload type, in capitals; one of VP9 or AV1 that is
+    not of profile 0, which is all that we send, has its profile in the name.
+    """
 
     kind: str
     mid: str = ""
     direction: str = "sendrecv"
-    codecs: set[str] = field(default_factory=set)
+    formats: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def codecs(self) -> set[str]:
+        """What is offered, without the formats that only repair others."""
+        return set(self.formats.values()) - _REPAIR
 
 
 def sections(sdp: str) -> list[Section]:
@@ -36,11 +45,30 @@ def sections(sdp: str) -> list[Section]:
         elif line.startswith("a=mid:"):
             found[-1].mid = line[6:].strip()
         elif line.startswith("a=rtpmap:"):
-            _, _, encoding = line.partition(" ")
-            found[-1].codecs.add(encoding.split("/", 1)[0].upper())
+            payload, _, encoding = line[9:].partition(" ")
+            found[-1].formats[payload] = encoding.split("/", 1)[0].upper()
+        elif line.startswith("a=fmtp:"):
+            payload = line[7:].split(" ", 1)[0]
+            if found[-1].formats.get(payload) in ("VP9", "AV1") and (profile := _PROFILE.search(line)):
+                found[-1].formats[payload] += f" profile {profile[1]}"
         elif line[2:] in ("sendrecv", "sendonly", "recvonly", "inactive"):
             found[-1].direction = line[2:]
     return found
+
+
+def ice_ufrags(sdp: str) -> frozenset[str]:
+    """The names that the other end gave its ICE transports: fresh ones restart ICE (RFC 8839 §4.4.1.1.1)."""
+    return frozenset(_values(sdp, "a=ice-ufrag:"))
+
+
+def same_end(one: str, other: str) -> bool:
+    """Whether two offers come from one end of one connection: it has the same certificate, and numbers its offers on
+    (RFC 8829 §5.2.2) or has kept its ICE transports.
+    """
+    if set(_values(one, "a=fingerprint:")) != set(_values(other, "a=fingerprint:")):
+        return False
+    origins = [[line.split()[:2] for line in sdp.splitlines() if line.startswith("o=")] for sdp in (one, other)]
+    return origins[0] == origins[1] or ice_ufrags(one) == ice_ufrags(other)
 
 
 def choose_codec(offered: set[str], preference: Iterable[Codec], in_use: Iterable[Codec]) -> Codec | None:
@@ -108,6 +136,10 @@ def with_candidates(sdp: str, candidates: Iterable[tuple[str | None, int | None,
         if at < len(blocks) and line not in blocks[at]:
             blocks[at].append(line)
     return _joined(blocks)
+
+
+def _values(sdp: str, prefix: str) -> list[str]:
+    return [line[len(prefix) :].strip() for line in sdp.splitlines() if line.startswith(prefix)]
 
 
 def _blocks(sdp: str) -> list[list[str]]:

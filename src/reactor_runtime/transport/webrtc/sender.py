@@ -8,6 +8,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import reactor_webrtc as rtc
@@ -27,7 +28,8 @@ class VideoSender:
 
     libwebrtc makes the encoder of a track when its first packet comes, and the bindings give it the slot that has
     waited longest, whosever that is, of all connections. So the track is made when its first packet is there, and only
-    one at a time in the process: `turns`. `feedback` gets the encoder's events, on libwebrtc's threads.
+    one at a time in the process: `turns`. `need_keyframe()` and `on_bitrate(bits per second)` are called on any thread.
+    With `metadata` that of a packet goes behind its data, if the client has said that it takes it off again.
     """
 
     def __init__(
@@ -36,37 +38,70 @@ class VideoSender:
         transceiver: Any,
         label: str,
         turns: asyncio.Lock,
-        feedback: Callable[[object], None],
+        need_keyframe: Callable[[], None],
+        on_bitrate: Callable[[int], None],
+        *,
+        metadata: bool,
     ) -> None:
         self._factory = factory
         self._transceiver: Any = transceiver
         self._label = label
         self._turns = turns
-        self._feedback = feedback
+        self._need_keyframe = need_keyframe
+        self._on_bitrate = on_bitrate
+        self._with_metadata = metadata
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._held: deque[EncodedPacket] = deque()
         self._track: Any = None
+        self._worn: Any = None
+        """A track whose encoder is gone."""
         self._task: asyncio.Task[None] | None = None
         self._begun = False
-        self._made = asyncio.Event()
+        self._holding = False
 
     def push(self, packet: EncodedPacket) -> None:
         with self._lock:
             if self._track is not None:
-                _push(self._track, packet)
+                self._send(self._track, packet)
                 return
-            if packet.keyframe:
+            if packet.keyframe or len(self._held) >= MAX_HELD:
                 self._held.clear()
-            elif len(self._held) >= MAX_HELD:
-                self._held.clear()
-                self._feedback(rtc.KeyFrameRequest())
             if packet.keyframe or self._held:
                 self._held.append(packet)
-            begun, self._begun = self._begun, True
-        if not begun:
+            else:
+                self._need_keyframe()
+            begin = bool(self._held) and not self._begun
+            self._begun = self._begun or begin
+        if begin:
             with contextlib.suppress(RuntimeError):  # The loop is closed: the service is going down.
                 self._loop.call_soon_threadsafe(self._begin)
+
+    async def hold(self) -> None:
+        """Keep packets back: a negotiation begins, and in its course libwebrtc makes a new encoder for the track, which
+        would find no slot.
+        """
+        self._holding = True
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        with self._lock:
+            self._worn, self._track = self._track or self._worn, None
+            self._begun = True
+
+    def resume(self, *, anew: bool) -> None:
+        """The negotiation is over. With `anew` it has cost the encoder, and the next keyframe makes another track."""
+        self._holding = False
+        with self._lock:
+            if anew or self._worn is None:
+                self._begun = bool(self._held)
+            else:
+                self._track, self._worn = self._worn, None
+                while self._held:
+                    self._send(self._track, self._held.popleft())
+            begin = self._track is None and self._begun
+        if begin:
+            self._begin()
+        self._need_keyframe()
 
     async def close(self) -> list[Any]:
         """Returns what is to be dropped, off the loop: libwebrtc waits for its own threads in there."""
@@ -74,41 +109,50 @@ class VideoSender:
             self._task.cancel()
             await asyncio.wait([self._task])
         with self._lock:
-            doomed, self._track, self._transceiver = [self._track, self._transceiver], None, None
+            doomed, self._track, self._transceiver = [self._track, self._worn, self._transceiver], None, None
+            self._worn = None
             self._held.clear()
         return doomed
 
     def _begin(self) -> None:
-        if self._transceiver is not None:
+        if self._transceiver is not None and not self._holding:
             self._task = self._loop.create_task(self._make())
 
     async def _make(self) -> None:
         async with self._turns:
-            track = self._factory.create_video_track_with_options(
-                self._label, pre_encoded=(1280, 720), frame_metadata=False
-            )
-            track.on_encoder_feedback(self._on_feedback)
+            track = self._factory.create_video_track_with_options(self._label, pre_encoded=(1280, 720))
+            made = asyncio.Event()
+            track.on_encoder_feedback(partial(self._on_feedback, made))
             await self._transceiver.set_track(track)
+            worn, self._worn = [self._worn], None
+            await self._loop.run_in_executor(None, worn.clear)
             with self._lock:
                 if self._held:
-                    _push(track, self._held.popleft())
+                    self._send(track, self._held.popleft())
             try:
-                await asyncio.wait_for(self._made.wait(), SLOT_TIMEOUT_S)
+                await asyncio.wait_for(made.wait(), SLOT_TIMEOUT_S)
             except TimeoutError:
                 log.error("track %s: libwebrtc made no encoder within %g s", self._label, SLOT_TIMEOUT_S)
         with self._lock:
             while self._held:
-                _push(track, self._held.popleft())
+                self._send(track, self._held.popleft())
             self._track = track
 
-    def _on_feedback(self, event: object) -> None:
-        if not self._made.is_set():
+    def _on_feedback(self, made: asyncio.Event, event: object) -> None:
+        if not made.is_set():
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._made.set)
-        self._feedback(event)
+                self._loop.call_soon_threadsafe(made.set)
+        if isinstance(event, rtc.KeyFrameRequest):
+            self._need_keyframe()
+        elif isinstance(event, rtc.RateUpdate) and event.bitrate_bps > 0:
+            self._on_bitrate(event.bitrate_bps)
 
-
-def _push(track: Any, packet: EncodedPacket) -> None:
-    track.push_encoded_frame(
-        packet.data, packet.keyframe, packet.width, packet.height, packet.rtp_timestamp & 0xFFFFFFFF
-    )
+    def _send(self, track: Any, packet: EncodedPacket) -> None:
+        track.push_encoded_frame(
+            packet.data,
+            packet.keyframe,
+            packet.width,
+            packet.height,
+            packet.rtp_timestamp & 0xFFFFFFFF,
+            packet.metadata or None if self._with_metadata else None,
+        )

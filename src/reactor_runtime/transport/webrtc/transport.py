@@ -12,6 +12,7 @@ import reactor_webrtc as rtc
 from reactor_runtime.contract import Track
 from reactor_runtime.media.encoder import Codec
 from reactor_runtime.transport.viewer import Offer, OfferedTrack, OfferRefused, TrackPlan, ViewerEvents
+from reactor_runtime.transport.webrtc.frame_metadata import CARRIERS, takes_metadata
 from reactor_runtime.transport.webrtc.peer import Peer
 from reactor_runtime.transport.webrtc.sdp import Section, choose_codec, sections
 
@@ -67,6 +68,7 @@ class WebRtcTransport:
         if not any(section.kind in ("video", "audio", "application") for section in found):
             raise OfferRefused("the offer has no media and no data channel")
         by_mid = {section.mid: section for section in found}
+        ours, takes = self._settings.codecs, takes_metadata(offer.sdp)
         offered = _in_order(found, tracks) if offer.tracks is None else offer.tracks
         outputs = {track.name: track for track in tracks if track.direction == "out"}
         mids: dict[str, str] = {}
@@ -85,11 +87,12 @@ class WebRtcTransport:
             if track.kind == "audio":
                 audio.append(wanted.name)
                 continue
-            codec = choose_codec(section.codecs, self._settings.codecs, self._codecs_in_use(wanted.name))
+            able = [codec for codec in ours if takes and codec in CARRIERS and codec.value in section.codecs]
+            codec = choose_codec(section.codecs, able or ours, self._codecs_in_use(wanted.name))
             if codec is None:
-                ours = ", ".join(codec.value for codec in self._settings.codecs)
                 theirs = ", ".join(sorted(section.codecs)) or "none"
-                raise OfferRefused(f"no codec in common for {wanted.name!r}: the offer has {theirs}; we have {ours}")
+                listed = ", ".join(codec.value for codec in ours)
+                raise OfferRefused(f"no codec in common for {wanted.name!r}: the offer has {theirs}; we have {listed}")
             codecs[wanted.name] = codec
         inputs = {track.name: track for track in tracks if track.direction == "in"}
         names = {t.mid: t.name for t in offered if t.direction == "sendonly"}
@@ -112,13 +115,13 @@ class WebRtcTransport:
     async def answer(self, connection: int, offer: Offer, plan: TrackPlan) -> tuple[Peer, str]:
         """Make the peer for a checked offer; returns it with the SDP answer, this machine's candidates inside."""
         s = self._settings
+        servers = () if offer.direct and not s.relay_only else s.ice_servers
         config = rtc.RtcConfiguration(
-            ice_servers=[rtc.IceServer(list(i.urls), i.username, i.credential) for i in s.ice_servers],
+            ice_servers=[rtc.IceServer(list(i.urls), i.username, i.credential) for i in servers],
             ice_transport_type="relay" if s.relay_only else "all",
             min_port=s.min_port,
             max_port=s.max_port,
             bundle_policy=rtc.BundlePolicy.MaxBundle,
-            frame_metadata=False,  # AV1 with metadata trailers does not decode.
         )
         peer = Peer(connection, asyncio.get_running_loop(), self._events, self._turns)
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import mimetypes
 import queue
 import tempfile
 import threading
@@ -18,8 +17,10 @@ from typing import Any
 from reactor_runtime.authoring import Output, StepCompleted
 from reactor_runtime.authoring.app import MOVIE_FILE, RESULT_FILE
 from reactor_runtime.link import LinkMessage, StepSaved
+from reactor_runtime.worker.media_types import media_type
 from reactor_runtime.worker.results.movie import write_movie
 from reactor_runtime.worker.results.record import StepRecord, copied
+from reactor_runtime.workspace import MovieSettings
 
 log = logging.getLogger("reactor.model")
 
@@ -30,12 +31,19 @@ MAX_MESSAGES = 256
 class Results:
     """The steps of one model. `keep` and `said` belong to the driver's loop and never block for long.
 
-    At most `waiting` steps wait to be written. `rates` has the audio tracks with their rates in Hz. `send` hears of
-    each that is complete, on the writer's thread.
+    At most `waiting` steps wait to be written. `rates` has the audio tracks with their rates in Hz, and `movie` is how
+    what is shown and played is encoded. `send` hears of each that is complete, on the writer's thread.
     """
 
-    def __init__(self, send: Callable[[LinkMessage], None], rates: Mapping[str, int], waiting: int = 8) -> None:
+    def __init__(
+        self,
+        send: Callable[[LinkMessage], None],
+        rates: Mapping[str, int],
+        waiting: int = 8,
+        movie: MovieSettings | None = None,
+    ) -> None:
         self._send = send
+        self._settings = movie or MovieSettings()
         self._rates = rates
         self._queue: queue.Queue[StepRecord] = queue.Queue(waiting)
         self._messages: deque[dict[str, Any]] = deque(maxlen=MAX_MESSAGES)
@@ -87,7 +95,7 @@ class Results:
                 problem = f"{type(error).__name__}: {error}"
                 (folder / MOVIE_FILE).unlink(missing_ok=True)
         files = [
-            {"name": path.name, "content_type": _kind(path.name), "size": path.stat().st_size}
+            {"name": path.name, "content_type": media_type(path.name), "size": path.stat().st_size}
             for path in sorted(folder.iterdir())
         ]
         generate = record.done.elapsed or 0.0
@@ -107,10 +115,10 @@ class Results:
     def _movie(self, path: Path, record: StepRecord) -> list[dict[str, Any]]:
         track, frames = next(iter(record.pictures.items()), ("", []))
         heard, sound = next(iter(record.sound.items()), ("", None))
-        write_movie(path, frames, record.fps, sound, self._rates.get(heard, 48_000))
+        rate = self._rates.get(heard, 48_000)
+        width, height = write_movie(path, frames, record.fps, sound, rate, self._settings)
         if not frames:
             return []
-        height, width = frames[0].shape[:2]
         return [
             {
                 "kind": "video",
@@ -130,7 +138,3 @@ def _is_uuid(text: str) -> bool:
         return str(uuid.UUID(text)) == text
     except ValueError:
         return False
-
-
-def _kind(name: str) -> str:
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"

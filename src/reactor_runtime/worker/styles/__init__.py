@@ -12,7 +12,7 @@ from reactor_runtime.worker.styles.pipeline import PipelineStyle
 from reactor_runtime.worker.styles.style import Host, Rules, Style
 from reactor_runtime.worker.styles.video_model import VideoModelStyle
 
-__all__ = ["Host", "Rules", "Style", "style_of"]
+__all__ = ["AppStyle", "Host", "Rules", "Style", "style_of"]
 
 
 def style_of(model: Any, host: Host) -> Style:

@@ -1,4 +1,4 @@
-"""`ReactorApp`: one step after another, while somebody watches."""
+"""`ReactorApp`: one step after another while somebody watches, or each when a client asks for it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any
 
 from reactor_runtime.authoring import ApplicationError, BufferClosed, Output, ReactorApp, StepCompleted, StepOutcome
 from reactor_runtime.worker.handling import cancelled_by_us
+from reactor_runtime.worker.reporter import text_of
 from reactor_runtime.worker.styles.generation import Generation
-from reactor_runtime.worker.styles.style import END_GRACE_S, Host
+from reactor_runtime.worker.styles.session_task import SessionTask
+from reactor_runtime.worker.styles.style import Host
 
 log = logging.getLogger("reactor.model")
 
@@ -32,48 +34,72 @@ class AppStyle:
         self.per_session = type(model).run is ReactorApp.run
         self.refusal: str | None = None
         """Why `process_input` refuses to make a step; None when it does not."""
+        self._asked = False
         self._shown: list[Output] = []
         self._generation: Generation | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._steps = SessionTask(host, "a step")
 
     @property
     def stepping(self) -> bool:
-        return self._task is not None
+        return self._steps.running
 
     async def run(self) -> None:
         if not self.per_session:
             await self._model.run()
 
     def begin(self, session: str) -> None:
+        self._asked = False
         if self.per_session:
-            self._task = asyncio.ensure_future(self._run(session))
+            self._steps.begin(self._run(session))
 
     async def end(self) -> None:
-        task, self._task = self._task, None
-        if task is None:
-            return
-        await asyncio.wait([task], timeout=END_GRACE_S)
-        if not task.done():
-            log.warning("a step did not end within %g s of the session; it is cancelled", END_GRACE_S)
-            task.cancel()
-            await asyncio.wait([task], timeout=END_GRACE_S)
-        if not task.done():
-            self._host.fail(RuntimeError("a step did not end, even when it was cancelled"))
+        await self._steps.end()
 
     async def close(self) -> None:
         """Nothing: each step has ended by itself."""
 
     def cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        self._steps.cancel()
 
     def place(self) -> str | None:
         return None if self._generation is None else self._generation.place()
 
+    async def step(self, session: str) -> tuple[StepCompleted, list[Output]]:
+        """One step that a client has asked for, with the lock held; returns what it has come to, and all its outputs.
+
+        Nothing is shown. An error of the author's that nobody takes is the step's, and no more. Raises
+        `ApplicationError` where `process_input` refuses it, or `cancel` cuts it short.
+        """
+        self._asked = True
+        made: asyncio.Future[tuple[StepCompleted, list[Output]]] = asyncio.get_running_loop().create_future()
+        self._steps.begin(self._answer(session, made))
+        await self._steps.done()
+        if not made.done():
+            raise ApplicationError("the step was cut short: the session is over")
+        return made.result()
+
+    async def _answer(self, session: str, made: asyncio.Future[tuple[StepCompleted, list[Output]]]) -> None:
+        began = self._now()
+        try:
+            given = await _finished(self._model.process_input())
+            done, _ = await self._step(given, session, began)
+            made.set_result((done, self._shown if done.output is None else [*self._shown, done.output]))
+        except ApplicationError as refusal:
+            made.set_exception(refusal)
+        except asyncio.CancelledError as error:
+            if cancelled_by_us():
+                raise
+            made.set_result((_failed(error, self._now() - began), []))
+        except Exception as error:
+            log.exception("a step failed; the session goes on")
+            made.set_result((_failed(error, self._now() - began), []))
+        except BaseException as error:
+            self._host.fail(error)
+
     async def _run(self, session: str) -> None:
         host = self._host
         try:
-            while host.session == session and host.steps_made != host.steps_wanted:
+            while host.session == session and not host.tally.full:
                 if not host.gate.is_set():
                     # What those have published who left is not for the next step.
                     for buffer in host.buffers.values():
@@ -93,7 +119,7 @@ class AppStyle:
         """One step. Raises what `process_input` and `process_output` raise."""
         host = self._host
         async with host.lock:
-            if host.session != session or not host.gate.is_set():
+            if self._abandoned(session):
                 return
             host.emitter.claim()
             began = self._now()
@@ -109,7 +135,7 @@ class AppStyle:
             await asyncio.sleep(RETRY_S)
             return
         host.stepped()
-        if done.output is None or not await host.show(done.output, self._now() - began):
+        if done.output is None or not await host.outputs.show(done.output, self._now() - began):
             await asyncio.sleep(RETRY_S)
         if host.session == session:
             host.completed(done, self._shown if done.output is None else [*self._shown, done.output])
@@ -129,18 +155,27 @@ class AppStyle:
                     if done.elapsed is None:
                         done = dataclasses.replace(done, elapsed=outcome.elapsed)
                     if outcome.partial:
-                        if done.output is not None:
-                            await self._host.show(done.output, self._now() - began)
-                            if self._host.keeps_results:
-                                self._shown.append(done.output)
-                        else:
-                            await asyncio.sleep(0)  # Messages may arrive.
+                        await self._show(done.output, began)
                         began, done = self._now(), dataclasses.replace(done, output=None)
-                        if self._host.session != session or not self._host.gate.is_set():
+                        if self._abandoned(session):
                             break
         finally:
             self._generation = None
         return done, began
+
+    async def _show(self, output: Output | None, began: float) -> None:
+        """A partial result. Messages may arrive in any case."""
+        if output is not None and (self._asked or self._host.tally.results is not None):
+            self._shown.append(output)
+        if output is None or self._asked:
+            await asyncio.sleep(0)
+        else:
+            await self._host.outputs.show(output, self._now() - began)
+
+    def _abandoned(self, session: str) -> bool:
+        """Whether nobody waits for a step any more."""
+        host = self._host
+        return host.session != session or host.ending or not (self._asked or host.gate.is_set())
 
     async def _output_of(self, outcome: StepOutcome) -> StepCompleted:
         returned = await _finished(self._model.process_output(outcome))
@@ -160,6 +195,10 @@ class AppStyle:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _failed(error: BaseException, took: float) -> StepCompleted:
+    return StepCompleted(error=f"{type(error).__name__}: {text_of(error)}", elapsed=took)
 
 
 async def _finished(result: Awaitable[Any] | Any) -> Any:

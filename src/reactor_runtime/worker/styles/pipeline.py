@@ -7,6 +7,7 @@ import logging
 
 from reactor_runtime.authoring import BufferClosed, ReactorPipeline
 from reactor_runtime.worker.handling import cancelled_by_us
+from reactor_runtime.worker.styles.session_task import SessionTask
 from reactor_runtime.worker.styles.steps import PipelineSteps
 from reactor_runtime.worker.styles.style import END_GRACE_S, Host
 
@@ -23,30 +24,21 @@ class PipelineStyle:
         self._model = model
         self._host = host
         self._steps: PipelineSteps | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._task = SessionTask(host, "a step of inference")
 
     @property
     def stepping(self) -> bool:
-        return self._task is not None
+        return self._task.running
 
     async def run(self) -> None:
         """Nothing lives longer than a session."""
 
     def begin(self, session: str) -> None:
         self._steps = PipelineSteps(self._model)
-        self._task = asyncio.ensure_future(self._run(self._steps, session))
+        self._task.begin(self._run(self._steps, session))
 
     async def end(self) -> None:
-        task, self._task = self._task, None
-        if task is None:
-            return
-        await asyncio.wait([task], timeout=END_GRACE_S)
-        if not task.done():
-            log.warning("a step did not end within %g s of the session; it is cancelled", END_GRACE_S)
-            task.cancel()
-            await asyncio.wait([task], timeout=END_GRACE_S)
-        if not task.done():
-            self._host.fail(RuntimeError("a step of inference did not end, even when it was cancelled"))
+        await self._task.end()
 
     async def close(self) -> None:
         steps, self._steps = self._steps, None
@@ -62,8 +54,7 @@ class PipelineStyle:
             log.exception("inference raised while it was closed")
 
     def cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
 
     def place(self) -> str | None:
         return None if self._steps is None else self._steps.place()
@@ -94,5 +85,5 @@ class PipelineStyle:
             yielded = await steps.advance()
             took = clock() - began
         host.stepped()
-        if not await host.show(yielded, took):
+        if not await host.outputs.show(yielded, took):
             await asyncio.sleep(PipelineSteps.NAP_S)

@@ -158,6 +158,7 @@ class SessionThread:
         """Send what the thread has emitted, `took` seconds after the last; then wait until it should go on."""
         host, emitter = self._host, self._host.emitter
         if host.session != self._id:
+            await asyncio.sleep(1 / emitter.pacer.fps)  # Or who goes on after the end would keep the loop busy.
             return
         try:
             bundles = self._split(values)
@@ -165,12 +166,12 @@ class SessionThread:
             measured = None if took is None else took / self._model._reactor_debuff
             await emitter.emit(bundles, lead=took, compute_time=measured)
         except (FrameError, TypeError) as error:
-            await host.reject(error)
+            await host.outputs.reject(error)
             return
         if seen:
             await emitter.until_next()
         else:
-            await emitter.idle(max(1, len(bundles)))
+            await emitter.idle(bundles)
         # What is computed from here on shows all commands that have been handled.
         emitter.claim()
 
@@ -183,7 +184,7 @@ class SessionThread:
             try:
                 await self._host.emitter.emit(self._split(values))
             except (FrameError, TypeError) as error:
-                await self._host.reject(error)
+                await self._host.outputs.reject(error)
 
         task = asyncio.ensure_future(show({name: _copied(value) for name, value in values.items()}))
         self._aside.add(task)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from reactor_runtime.authoring import InputBuffer, Output, StepCompleted
 from reactor_runtime.link import LinkMessage
 from reactor_runtime.worker.emitter import Emitter
+from reactor_runtime.worker.outputs import Outputs
+from reactor_runtime.worker.tally import Tally
 
 END_GRACE_S = 5.0
 """How long the author's async code may keep a session from ending before it is cancelled; again, before it is given
@@ -72,18 +74,12 @@ class Host(Protocol):
     """What a style finds of the driver."""
 
     session: str | None
-    steps_wanted: int | None
-    """After how many steps the session is over, which needs no viewer; None for one that lasts until it is ended."""
-    steps_made: int
-    """How many of them have been completed."""
-
-    @property
-    def keeps_results(self) -> bool:
-        """Whether what a step has shown is wanted after it."""
-        ...
-
+    ending: bool
+    """Whether the session is over, or its end waits for the step in hand."""
+    tally: Tally
     rules: Rules
     emitter: Emitter
+    outputs: Outputs
     buffers: dict[str, InputBuffer]
     """What viewers publish, by input track."""
     connected: asyncio.Event
@@ -97,20 +93,12 @@ class Host(Protocol):
         """Returns when what has arrived is handled, or has been waited for long enough."""
         ...
 
-    async def show(self, yielded: Any, took: float) -> bool:
-        """Send what a step of `took` seconds gave; then wait until the next should begin. False if it was nothing."""
-        ...
-
     def stepped(self) -> None:
         """A step is over; its output is not sent yet."""
         ...
 
     def completed(self, step: StepCompleted, outputs: Sequence[Output]) -> None:
         """A step that counts is over, and all that it has shown is sent: `outputs`."""
-        ...
-
-    async def reject(self, error: Exception) -> None:
-        """An output cannot be shown: tell it. Waits a frame's time, for it may repeat."""
         ...
 
     def tell(self, message: LinkMessage) -> None:

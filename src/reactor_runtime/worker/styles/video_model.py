@@ -14,6 +14,9 @@ from reactor_runtime.worker.styles.style import Host
 
 log = logging.getLogger("reactor.model")
 
+LOOK_S = 0.05
+"""While the last frames of a session play, how often it is looked whether it has been ended meanwhile."""
+
 
 class VideoModelStyle:
     """See `Style`."""
@@ -51,7 +54,8 @@ class VideoModelStyle:
         await asyncio.wait([task], timeout=grace)
         if not task.done():
             text = f"start_session did not return within {grace:g} s of the session's end: it is at {session.place}"
-            log.critical("%s; the model's process starts again", text)
+            log.critical("%s; the model's process is given up", text)
+            leave(session.context)
             self._host.fail(RuntimeError(text))
             await asyncio.Event().wait()  # The session never ends: nobody may be told so, and start another.
         leave(session.context)
@@ -86,7 +90,8 @@ class VideoModelStyle:
             host.tell(Fault("session_failed", text, kind))
             host.over(f"the model's session failed: {kind}: {text}")
             return
-        while host.emitter.live and host.emitter.pacer.waiting(asyncio.get_running_loop().time()):
-            await asyncio.sleep(1 / host.emitter.pacer.fps)  # What was emitted last is shown.
+        pacer, clock = host.emitter.pacer, asyncio.get_running_loop().time
+        while host.emitter.live and (left := pacer.left(clock())) > 0:
+            await asyncio.sleep(min(left, LOOK_S))  # What was emitted last is shown, and heard.
         if host.session == name:
             host.over("the model has ended the session")

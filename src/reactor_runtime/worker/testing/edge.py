@@ -74,9 +74,10 @@ class Edge:
         receipt.field, receipt.code = done.field, done.code
         del self._open[done.id]
 
-    def sink(self, clock: Callable[[], float], news: Callable[[], None]) -> Collector:
-        """A sink whose frames come here. `clock` gives the loop's time, `news` is told of each frame."""
-        zero = clock()
+    def sink(self, clock: Callable[[], float], zero: float, news: Callable[[], None]) -> Collector:
+        """A sink whose frames come here. `clock` gives the loop's time, which is counted from `zero`; `news` is told of
+        each frame.
+        """
 
         def show(frame: Frame, applied: tuple[int, ...]) -> None:
             self.waiting.append(frame)

@@ -17,11 +17,13 @@ from reactor_runtime.authoring import InputFrame, ReactorApp, ReactorPipeline
 from reactor_runtime.authoring.video_model import VideoModel
 from reactor_runtime.contract import Contract, Rejection, Track, validate
 from reactor_runtime.link import ClientJoined, ClientLeft, CommandCall, Demand, FileAnnounced, SessionEnd, SessionStart
+from reactor_runtime.worker.styles.style import Rules
 from reactor_runtime.worker.testing.client import Client
 from reactor_runtime.worker.testing.edge import Edge
 from reactor_runtime.worker.testing.media import Frame
 from reactor_runtime.worker.testing.receipts import Receipt
 from reactor_runtime.worker.testing.stage import Stage, Stuck
+from reactor_runtime.worker.testing.uploads import MemoryFiles
 from reactor_runtime.worker.testing.workspace import opened
 
 
@@ -32,7 +34,8 @@ class ModelTest:
     `load` gets, or what lies on top of the config file, in whose place `config_file` may come. Nothing listens, and
     nothing waits: time is virtual (see `spend`), and the model runs only inside the calls below. A call that gets
     nowhere for `timeout` seconds of virtual time raises `Stuck`. What `load`, `inference`, `run` and the hooks raise
-    comes out of the call that ran into it; what a command's handler raises is in the receipt, as for a client.
+    comes out of the call that ran into it; what a command's handler raises is in the receipt, as for a client. `rules`
+    are those of `reactor run` for code that has a thread of its own.
     """
 
     def __init__(
@@ -42,11 +45,13 @@ class ModelTest:
         *,
         config_file: Path | None = None,
         timeout: float = 60.0,
+        rules: Rules | None = None,
     ) -> None:
         self._source = model
         self._config = dict(config or {})
         self._config_file = config_file
         self._timeout = timeout
+        self._rules = rules or Rules()
         self._stack = ExitStack()
         self._stage: Stage | None = None
         self._sessions = 0
@@ -76,7 +81,7 @@ class ModelTest:
         with ExitStack() as stack:
             description, config = stack.enter_context(opened(self._source, self._config, self._config_file))
             self._contract = description.contract
-            self._stage = Stage(description, config, self._edge)
+            self._stage = Stage(description, config, self._edge, self._rules)
             self._stack = stack.pop_all()
         return self
 
@@ -110,8 +115,13 @@ class ModelTest:
         return self._contract
 
     @property
+    def files(self) -> MemoryFiles:
+        """What clients have uploaded in the session, or for the one to come."""
+        return self._edge.files
+
+    @property
     def time(self) -> float:
-        """Seconds of virtual time since the model was loaded."""
+        """Seconds of virtual time since the model began to load, which takes none of it unless it calls `spend`."""
         return self._on_stage.time
 
     @property

@@ -15,7 +15,7 @@ from reactor_runtime.link import CommandCall, CommandDone, LinkMessage, SessionE
 from reactor_runtime.worker.driver import Driver
 from reactor_runtime.worker.styles import Rules
 from reactor_runtime.worker.testing.edge import Edge
-from reactor_runtime.worker.testing.virtual_time import Deadlock, Livelock, VirtualTimeLoop
+from reactor_runtime.worker.testing.virtual_time import Deadlock, Livelock, VirtualTimeLoop, loading
 
 _PATIENCE_S = 10.0
 """Real seconds that the end of a test waits for a thread of the author's."""
@@ -32,11 +32,12 @@ class Stuck(AssertionError):
 class Stage:
     """The model runs only inside `settle`, `until`, `pause` and `close`; else it stands still. One thread.
 
-    `edge` takes what the driver sends. Raises what `load` raises.
+    `edge` takes what the driver sends. Of the `rules` those hold that virtual time leaves. Raises what `load` raises.
     """
 
-    def __init__(self, description: Description, config: Any, edge: Edge) -> None:
+    def __init__(self, description: Description, config: Any, edge: Edge, rules: Rules) -> None:
         self._edge = edge
+        self._rules = dataclasses.replace(rules, lockstep=True)
         self._done: Callable[[], bool] | None = None
         self._ids = itertools.count(1)
         self._marks: set[int] = set()
@@ -50,9 +51,11 @@ class Stage:
         self.loop = loop
         self.zero = loop.time()
         try:
-            self.model = description.make(config)
+            with loading(loop):
+                self.model = description.make(config)
             self.driver = self._runner.run(self._make_driver(description))
-            description.load(self.model, config)
+            with loading(loop):
+                description.load(self.model, config)
             self._running = self._runner.run(self._begin())
         except BaseException:
             self._runner.close()
@@ -60,9 +63,9 @@ class Stage:
 
     async def _make_driver(self, description: Description) -> Driver:
         hooks: dict[HookName, Hook] = {name: self._watched(hook) for name, hook in description.hooks.items()}
-        sink = self._edge.sink(self.loop.time, self._news)
+        sink = self._edge.sink(self.loop.time, self.zero, self._news)
         watched = dataclasses.replace(description, hooks=hooks)
-        return Driver(self.model, watched, self._take, sink, self._edge.files, Rules(lockstep=True))
+        return Driver(self.model, watched, self._take, sink, self._edge.files, self._rules)
 
     async def _begin(self) -> asyncio.Future[None]:
         self.driver.on_step = self._count

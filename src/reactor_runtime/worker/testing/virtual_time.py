@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from reactor_runtime.authoring.video_model import current
@@ -112,11 +113,26 @@ def run_virtual(main: Coroutine[Any, Any, T], *, limit: float = 3600.0, patience
         return runner.run(asyncio.wait_for(main, limit))
 
 
+_loading: VirtualTimeLoop | None = None
+
+
+@contextmanager
+def loading(loop: VirtualTimeLoop) -> Iterator[None]:
+    """Within, code that runs before the loop does may spend its time."""
+    global _loading
+    before, _loading = _loading, loop
+    try:
+        yield
+    finally:
+        _loading = before
+
+
 def spend(seconds: float) -> None:
     """Let `seconds` of virtual time pass, as a step does that computes or sleeps; costs no real time.
 
-    Call it from code that the testing kit runs: `inference`, `run`, `start_session`, handlers and hooks. Put in the
-    place of `time.sleep` it makes a model that sleeps quick to test. Raises `RuntimeError` anywhere else.
+    Call it from code that the testing kit runs: `__init__`, `load`, `inference`, `run`, `start_session`, handlers and
+    hooks. Put in the place of `time.sleep` it makes a model that sleeps quick to test. Raises `RuntimeError` anywhere
+    else.
     """
     try:
         loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
@@ -125,6 +141,7 @@ def spend(seconds: float) -> None:
     if loop is None and (context := current()) is not None:
         context._spend(seconds)  # The thread of a `VideoModel`'s session: the loop runs meanwhile.
         return
+    loop = loop or _loading
     if not isinstance(loop, VirtualTimeLoop):
         raise RuntimeError("spend() lets virtual time pass: call it from code that ModelTest runs on its loop")
     loop.spend(seconds)

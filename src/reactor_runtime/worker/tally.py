@@ -1,0 +1,50 @@
+"""The steps of a session: how many have been made, of how many, and what is kept of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from reactor_runtime.authoring import Output, StepCompleted
+from reactor_runtime.link import LinkMessage, SessionStart, StepDone
+
+if TYPE_CHECKING:
+    from reactor_runtime.worker.results import Results  # It brings the encoders along.
+
+
+class Tally:
+    """Belongs to the driver's loop. `send` takes messages for the edge."""
+
+    def __init__(self, send: Callable[[LinkMessage], None]) -> None:
+        self.results: Results | None = None
+        """Where what steps have made is kept, if it is."""
+        self.wanted: int | None = None
+        """After how many steps the session is over, which needs no viewer; None if it lasts until it is ended."""
+        self.made = 0
+        """How many of them have been completed."""
+        self._send = send
+        self._session = self._own_id = ""
+
+    def begin(self, start: SessionStart) -> None:
+        """A session begins."""
+        self._session, self._own_id, self.wanted, self.made = start.session, start.own_id, start.steps, 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the steps that were wanted have been made."""
+        return self.made == self.wanted
+
+    def said(self, name: str, data: dict[str, Any]) -> None:
+        """The model has told everybody something."""
+        if self.results is not None:
+            self.results.said(name, data)
+
+    def completed(self, step: StepCompleted, outputs: Sequence[Output], fps: float) -> StepDone:
+        """A step that counts is over, and all that it has shown is sent: `outputs`, at `fps` frames per second."""
+        self.made += 1
+        saved = self.results is not None and self.results.keep(
+            self._own_id, self._session, self.made, fps, step, outputs
+        )
+        done = StepDone(self._session, self.made, step.elapsed or 0.0, step.error, saved)
+        self._send(done)
+        return done

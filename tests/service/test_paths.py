@@ -1,0 +1,124 @@
+"""The path between a viewer and the service: it breaks off and comes back, moves, or is there for good."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.service.conftest import Watch
+from tests.service.lamp import Lamp
+from tests.service.viewer import Viewer
+
+GONE_S = 15.0
+"""How long after its last packet a viewer is missed, as `docs/protocol.md` has it."""
+
+
+@contextmanager
+def silenced(viewer: Viewer) -> Iterator[float]:
+    """Its process stands still, and with it all that it sends."""
+    viewer.process.send_signal(signal.SIGSTOP)
+    try:
+        yield time.monotonic()
+    finally:
+        viewer.process.send_signal(signal.SIGCONT)
+
+
+def test_a_viewer_whose_path_breaks_off_for_some_seconds_has_never_left(lamp: Lamp, watch: Watch):
+    viewer = watch(lamp.service).watch()
+    left = lamp.journal.count(f"disconnected {viewer.connection}")
+    with silenced(viewer) as since:
+        # The service has noticed by then that nothing comes, and waits.
+        lamp.service.until(lambda: time.monotonic() - since > 8, "the eighth second")
+        assert lamp.service.health()["viewers"] == 1
+    viewer.wait_moving(after=time.monotonic())
+    assert lamp.service.health()["viewers"] == 1
+    assert lamp.journal.count(f"disconnected {viewer.connection}") == left
+
+
+def test_a_viewer_whose_path_stays_broken_is_missed_and_the_others_go_on(lamp: Lamp, watch: Watch):
+    viewer, other = watch(lamp.service).watch(), watch(lamp.service).watch(start=False)
+    with silenced(viewer) as since:
+        lamp.happened(f"disconnected {viewer.connection}", timeout=30)
+        assert time.monotonic() - since > GONE_S - 1
+        assert lamp.service.health()["viewers"] == 1
+        other.wait_moving()
+
+
+@pytest.mark.parametrize("codec", ["VP8", "VP9", "AV1"])
+def test_an_ice_restart_keeps_the_connection_its_channel_and_its_picture(codec: str, lamp: Lamp, watch: Watch):
+    other = watch(lamp.service).watch()
+    viewer = watch(lamp.service).watch(start=False, codec=codec)
+    viewer.wait_moving()
+    for number, brightness in enumerate((2.0, 0.5)):
+        viewer.restart()
+        viewer.wait_moving(after=time.monotonic())
+        viewer.command("set_brightness", {"brightness": brightness}, id=number)
+        viewer.receipt(number, "applied")
+        viewer.wait_frame(lambda frame: frame.luma > 170 if brightness > 1 else frame.luma < 90)  # noqa: B023
+    assert {frame.size for frame in viewer.frames} == {(160, 120)}
+    assert (1, "closed") not in viewer.states
+    assert f"disconnected {viewer.connection}" not in lamp.journal
+    assert lamp.service.health()["viewers"] == 2
+    other.wait_moving(after=time.monotonic())
+
+
+def test_an_ice_restart_brings_back_who_had_lost_the_path(lamp: Lamp, watch: Watch):
+    viewer = watch(lamp.service).watch()
+    with silenced(viewer) as since:
+        lamp.service.until(lambda: time.monotonic() - since > 8, "the eighth second")
+    viewer.restart()
+    viewer.wait_moving(after=time.monotonic())
+    lamp.service.until(lambda: time.monotonic() - since > GONE_S + 3, "the time when it would be missed")
+    assert f"disconnected {viewer.connection}" not in lamp.journal
+    assert lamp.service.health()["viewers"] == 1
+
+
+AT_ONCE_S = 3.0
+"""It takes 100 to 150 ms on a machine that has nothing else to do; a step of a slow model takes longer than this."""
+
+
+def test_who_offers_anew_on_the_same_connection_has_a_picture_at_once(lamp: Lamp, watch: Watch):
+    viewer = watch(lamp.service).watch()
+    before = viewer.connection
+    viewer.connect(start=False, again=before)
+    assert viewer.wait_frame().at - viewer.offered_at < AT_ONCE_S
+    assert viewer.connection == before
+    viewer.wait_moving()
+    lamp.happened(f"disconnected {before}")
+    lamp.happened(f"connected {before}", count=2)
+    assert lamp.service.health()["viewers"] == 1
+
+
+def test_who_offers_anew_while_the_old_path_is_dead_does_not_wait_for_it(lamp: Lamp, watch: Watch):
+    viewer = watch(lamp.service).watch()
+    left = viewer.connection
+    viewer.vanish()
+    viewer = watch(lamp.service)
+    viewer.connect(start=False, again=left)
+    assert viewer.wait_frame().at - viewer.offered_at < AT_ONCE_S
+    assert lamp.service.health()["viewers"] == 1
+
+
+@pytest.mark.parametrize("who", ["joins", "comes back", "comes back to nobody"])
+def test_a_slow_model_keeps_nobody_from_the_last_picture(who: str, lamp: Lamp, watch: Watch):
+    first = watch(lamp.service).watch()
+    viewer = watch(lamp.service).watch(start=False) if who == "comes back" else first
+    first.command("set_brightness", {"brightness": 2.0})
+    first.wait_frame(lambda frame: frame.luma > 170)
+    asked = time.monotonic()
+    first.command("block", {"seconds": 10.0}, id=1)
+    first.receipt(1, "accepted")
+    # The step that begins takes ten seconds.
+    lamp.service.until(lambda: time.monotonic() - first.frames[-1].at > 1, "an end of the frames")
+    if who == "joins":
+        viewer = watch(lamp.service)
+        viewer.connect(start=False)
+    else:
+        viewer.connect(start=False, again=viewer.connection)
+    seen = viewer.wait_frame(lambda frame: frame.luma > 170)
+    assert seen.at - viewer.offered_at < AT_ONCE_S
+    assert seen.at - asked < 9, "that was the next picture, not the last"
