@@ -168,6 +168,7 @@ class Live:
         self._open: _Open | None = None
         self._closed = asyncio.Event()
         self._feeds = threading.Event()
+        self._feeding: set[asyncio.Task[Any]] = set()
 
     def start(self, recording: Recording) -> None:
         """A session begins, with a client who watches."""
@@ -224,9 +225,15 @@ class Live:
         self.driver.deliver(FileAnnounced(CLIENT_ID, upload["upload_id"]))
 
     def feed(self, track: str, items: Source) -> None:
-        """Give an input track what a source has, from a thread of its own, until it ends or the session does."""
+        """Give an input track what a source has, from a thread of its own, until it ends or the session does. It begins
+        when the client is there: before that, a buffer takes nothing.
+        """
         args = (track, items, self._feeds)
-        threading.Thread(target=self._feed, args=args, name="headless-input", daemon=True).start()
+        thread = threading.Thread(target=self._feed, args=args, name="headless-input", daemon=True)
+        there = self._loop.create_task(self.driver.connected.wait())
+        self._feeding.add(there)
+        there.add_done_callback(self._feeding.discard)
+        there.add_done_callback(lambda done: None if done.cancelled() else thread.start())
 
     def _feed(self, track: str, items: Source, over: threading.Event) -> None:
         began, buffer = time.monotonic(), self.driver.buffers[track]

@@ -59,6 +59,7 @@ class VideoSender:
         self._task: asyncio.Task[None] | None = None
         self._begun = False
         self._holding = False
+        self._has_turn = False
 
     def push(self, packet: EncodedPacket) -> None:
         with self._lock:
@@ -104,9 +105,13 @@ class VideoSender:
         self._need_keyframe()
 
     async def close(self) -> list[Any]:
-        """Returns what is to be dropped, off the loop: libwebrtc waits for its own threads in there."""
+        """Returns what is to be dropped, off the loop: libwebrtc waits for its own threads in there.
+
+        A turn that has begun is not cut short: the next would be given the slot that this one leaves behind.
+        """
         if self._task is not None:
-            self._task.cancel()
+            if not self._has_turn:
+                self._task.cancel()
             await asyncio.wait([self._task])
         with self._lock:
             doomed, self._track, self._transceiver = [self._track, self._worn, self._transceiver], None, None
@@ -120,6 +125,7 @@ class VideoSender:
 
     async def _make(self) -> None:
         async with self._turns:
+            self._has_turn = True
             track = self._factory.create_video_track_with_options(self._label, pre_encoded=(1280, 720))
             made = asyncio.Event()
             track.on_encoder_feedback(partial(self._on_feedback, made))
@@ -133,6 +139,7 @@ class VideoSender:
                 await asyncio.wait_for(made.wait(), SLOT_TIMEOUT_S)
             except TimeoutError:
                 log.error("track %s: libwebrtc made no encoder within %g s", self._label, SLOT_TIMEOUT_S)
+        self._has_turn = False
         with self._lock:
             while self._held:
                 self._send(track, self._held.popleft())
