@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from collections.abc import Iterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from playwright.async_api import Browser, FilePayload, Locator, Response, expect
+from playwright.async_api import Browser, Error, FilePayload, Locator, Response, Route, expect
 
 from tests.browser.conftest import OpenTab
 from tests.browser.playground import Tab, eventually, tab
@@ -27,10 +30,10 @@ MEAN = """video => {
   const { data } = context.getImageData(0, 0, 16, 12);
   return [0, 1, 2].map(c => data.filter((_, i) => i % 4 === c).reduce((sum, v) => sum + v, 0) / 192);
 }"""
-DROP = """(element, { name, type, data, kinds }) => {
+DROP = """(element, { names, type, data, kinds }) => {
   const transfer = new DataTransfer();
   const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
-  transfer.items.add(new File([bytes], name, { type }));
+  for (const name of names) transfer.items.add(new File([bytes], name, { type }));
   for (const kind of kinds)
     element.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
 }"""
@@ -63,9 +66,10 @@ async def choose(page: Tab, button: Locator, name: str, data: bytes, mime_type: 
     await (await opened.value).set_files([{"name": name, "mimeType": mime_type, "buffer": data}])
 
 
-async def drop(target: Locator, name: str, data: bytes, mime_type: str, *kinds: str) -> None:
-    """Drag a file over an element and let go; or only what `kinds` says."""
-    body: dict[str, Any] = {"name": name, "type": mime_type, "data": base64.b64encode(data).decode()}
+async def drop(target: Locator, name: str | list[str], data: bytes, mime_type: str, *kinds: str) -> None:
+    """Drag a file, or several, over an element and let go; or only what `kinds` says."""
+    names = [name] if isinstance(name, str) else name
+    body: dict[str, Any] = {"names": names, "type": mime_type, "data": base64.b64encode(data).decode()}
     await target.evaluate(DROP, body | {"kinds": kinds or ["dragenter", "dragover", "drop"]})
 
 
@@ -75,6 +79,28 @@ def zone(page: Tab) -> Locator:
 
 def text(name: str) -> FilePayload:
     return {"name": name, "mimeType": "text/plain", "buffer": name.encode()}
+
+
+@asynccontextmanager
+async def held(page: Tab) -> AsyncIterator[Callable[[], Awaitable[list[str]]]]:
+    """What the page sends of files waits until the end of this; gives what waits, or has, in the order it came."""
+    came: list[str] = []
+    go_on = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        if route.request.method == "PUT":
+            came.append((route.request.post_data_buffer or b"").decode())
+            await go_on.wait()
+        with contextlib.suppress(Error):  # The page has given it up.
+            await route.continue_()
+
+    await page.page.route("**/uploads/*", hold)
+
+    async def waiting() -> list[str]:
+        return came
+
+    yield waiting
+    go_on.set()
 
 
 def repeats(page: Tab, message: str) -> Locator:
@@ -349,6 +375,8 @@ async def test_several_files_are_chosen_added_and_taken_away_one_by_one(browser:
             await expect(page.problem("compose")).to_have_text("This takes at most 3 files: 1 left out.")
             await expect(names).to_have_text(["two.txt", "three.txt", "four.txt"])
             await expect(page.control("pictures", "compose")).to_be_disabled()
+            await expect(page.page.locator('[data-card="compose"] [data-sending]')).to_have_count(0)
+            await expect(page.problem("compose")).to_have_text("This takes at most 3 files: 1 left out.")
             await run.click()
             await page.receipt("compose", "applied")
             await expect(page.told("composed")).to_have_text(
@@ -379,6 +407,63 @@ async def test_a_parameter_of_several_files_follows_what_is_added_and_taken_away
             assert not page.errors + other.errors
 
 
+async def test_why_a_file_was_refused_is_still_said_when_the_others_have_arrived(browser: Browser) -> None:
+    with running(MODELS / "album") as service:
+        async with tab(browser, service.address) as page:
+            await page.live()
+            empty: FilePayload = {"name": "empty.txt", "mimeType": "text/plain", "buffer": b""}
+            files = page.page.locator('[data-card="set_wall"] input[type="file"]')
+            await files.set_input_files([empty, text("one.txt")])
+            await page.receipt("set_wall", "applied")
+            await expect(page.problem("set_wall")).to_have_text("empty.txt: This file is empty.")
+            await page.page.get_by_role("button", name="Clear one.txt").click()
+            await expect(page.problem("set_wall")).to_be_hidden()
+            assert not page.errors
+
+
+async def test_run_waits_for_a_file_that_is_chosen_instead_of_one_on_its_way(browser: Browser) -> None:
+    with running(MODELS / "postcards") as service:
+        async with tab(browser, service.address) as page:
+            await page.live()
+            files = page.page.locator('[data-card="send"] input[type="file"]')
+            async with held(page) as waiting:
+                await files.set_input_files([text("one.txt")])
+                await page.page.get_by_role("button", name="Run Send").click()
+                await files.set_input_files([text("two.txt")])
+                await eventually(waiting, lambda names: "two.txt" in names, "the second waits")
+                await expect(page.page.locator("#last-receipt")).to_have_attribute("data-status", "none")
+            await expect(page.told("sent")).to_have_text(['{"front":"two.txt","size":7,"text":"hello"}'])
+            assert not page.errors
+
+
+async def test_run_waits_for_files_that_are_added_to_those_on_their_way(browser: Browser) -> None:
+    with running(MODELS / "album") as service:
+        async with tab(browser, service.address) as page:
+            await page.live()
+            files = page.page.locator('[data-card="compose"] input[type="file"]')
+            async with held(page) as waiting:
+                await files.set_input_files([text("one.txt")])
+                await page.page.get_by_role("button", name="Run Compose").click()
+                await files.set_input_files([text("two.txt")])
+                await eventually(waiting, lambda names: len(names) == 2, "both wait")
+            await expect(page.told("composed")).to_have_text(['{"names":["one.txt","two.txt"],"caption":""}'])
+            assert await waiting() == ["one.txt", "two.txt"]
+            assert not page.errors
+
+
+async def test_of_files_dropped_on_the_picture_is_said_how_many_were_left_out(browser: Browser) -> None:
+    with running(MODELS / "postcards") as service:
+        async with tab(browser, service.address) as page:
+            await page.live()
+            await drop(page.page.locator("#stage"), ["one.txt", "two.txt"], b"x", "text/plain")
+            await expect(page.page.locator("#banner-title")).to_have_text("one.txt is in the form")
+            await expect(page.page.locator("#banner-detail")).to_have_text(
+                "1 left out. Press Run under Send to use it."
+            )
+            await expect(page.problem("send")).to_have_text("This takes one file: 1 left out.")
+            assert not page.errors
+
+
 async def test_of_a_long_name_the_beginning_and_the_end_are_seen(open_tab: OpenTab) -> None:
     page = await open_tab()
     await page.live()
@@ -407,4 +492,7 @@ async def test_a_file_that_no_command_takes_is_announced(browser: Browser) -> No
             await expect(page.page.locator("#banner-title")).to_have_text("note.bin was sent")
             await choose(page, page.page.get_by_role("button", name="Choose"), "dark.bin", b"\x50", "text/plain")
             await shows(page, (80, 80, 80))
+            await drop(page.page.locator("#stage"), ["a.bin", "b.bin"], b"\xb4", "text/plain")
+            await expect(page.page.locator("#banner-title")).to_have_text("a.bin was sent")
+            await expect(page.page.locator("#banner-detail")).to_contain_text("1 left out: send one at a time.")
             assert not page.errors

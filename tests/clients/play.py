@@ -31,15 +31,22 @@ def play(service: Service, release: str) -> dict[str, Any]:
     return found
 
 
-def check_greeting(found: dict[str, Any]) -> None:
+def check_greeting(found: dict[str, Any], *, protobuf: bool = False) -> None:
     """What the model sends when it meets a client reaches it, and a field called `name` is a field."""
     assert found["greeting"] == {"name": "blob.bin", "number": 7}
+    _check_number(found["greeting"]["number"], protobuf)
 
 
-def check_messages(found: dict[str, Any]) -> None:
+def check_messages(found: dict[str, Any], *, protobuf: bool = False) -> None:
     """A command's reply and a broadcast."""
     assert found["reply"] == {"type": "flipped", "data": {"marker": 41}}
+    _check_number(found["reply"]["data"]["marker"], protobuf)
     assert found["announced"] == {"text": "hello"}
+
+
+def _check_number(number: object, protobuf: bool) -> None:
+    """An integer stays one, but for protobuf, which knows floats alone."""
+    assert type(number) is (float if protobuf else int)
 
 
 def check_upload(found: dict[str, Any]) -> None:

@@ -1,8 +1,6 @@
-"""The `reactor-sdk` of the development group. The third generation: protobuf, requests that are answered."""
+"""`reactor-sdk` 1.13.0. The third generation: protobuf, requests that are answered."""
 
 from __future__ import annotations
-
-from importlib.metadata import version
 
 import pytest
 
@@ -13,9 +11,9 @@ pytestmark = pytest.mark.timeout(400)
 
 
 def test_it_watches_hears_commands_uploads_publishes_and_pauses(service: Service) -> None:
-    found = play(service, version("reactor-sdk"))
-    check_greeting(found)
-    check_messages(found)
+    found = play(service, "1.13.0")
+    check_greeting(found, protobuf=True)
+    check_messages(found, protobuf=True)
     check_upload(found)
     check_camera(found)
     assert found["setter"] is None

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.timeout(400)
 
 def test_it_watches_hears_commands_uploads_publishes_and_pauses(service: Service) -> None:
     found = play(service, "1.1.1")
-    check_greeting(found)
-    check_messages(found)
+    check_greeting(found, protobuf=True)
+    check_messages(found, protobuf=True)
     check_upload(found)
     check_camera(found)
     assert found["setter"] is None

@@ -34,10 +34,12 @@ ELSEWHERE: dict[int, tuple[str, ...]] = {
         "tests/service/test_paths.py::test_who_offers_anew_on_the_same_connection_has_a_picture_at_once",
         "tests/service/test_paths.py::test_an_ice_restart_keeps_the_connection_its_channel_and_its_picture",
         "tests/service/test_paths.py::test_a_viewer_whose_path_stays_broken_is_missed_and_the_others_go_on",
+        "tests/service/test_paths.py::"
+        "test_a_session_whose_viewer_offers_anew_is_orphaned_meanwhile_only_if_no_other_is_there",
     ),
-    19: ("tests/unit/test_track_desk.py::test_a_track_that_the_model_has_not_is_refused_and_an_output_is_resumed",),
     22: (
         "tests/service/test_options.py::test_a_client_that_pings_no_more_is_gone_after_the_ping_timeout",
+        "tests/service/test_options.py::test_what_cannot_be_read_is_a_sign_of_life_too",
         "tests/service/test_sessions.py::test_who_vanishes_is_missed_and_the_others_go_on",
     ),
     24: (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -168,10 +170,29 @@ def test_42_each_step_s_results_are_kept_on_disk_and_served(workspace: Write, se
         assert file.streams.audio[0].rate == 48_000
     for path in (f"{base}/4", f"{base}/2/none", f"{base}/2/..%2f1%2fmask.txt", "/sessions/other/steps"):
         assert service.http("GET", path).status == 404, path
-    folder = next((service_temporary := tmp_path / "tmp0").glob("reactor-steps-*"))
+    folder = next((service_temporary := tmp_path / "tmp0").glob("reactor-steps-*/*"))
     assert (folder / own / "2" / "result.json").is_file()
     service.close()
     assert not list(service_temporary.glob("reactor-steps-*")), "nothing is left behind"
+
+
+def test_42_what_steps_have_left_is_gone_with_the_service_whoever_has_died(
+    workspace: Write, serve: Serve, tmp_path: Path
+):
+    manifest = MANIFEST.replace("model:\n", "  step_results: {enabled: true}\nmodel:\n")
+    service = serve(workspace(APP, manifest, config__yaml="made: 0\n"))
+    service.ready()
+    temporary = tmp_path / "tmp0"
+    with following(service) as journal:
+        service.http("POST", "/start_session", {"steps": 1})
+        journal.until("step_result_ready")
+    edge, worker = service.edge, service.worker
+    for process in (edge, worker):
+        os.kill(process, signal.SIGKILL)
+    service.until(lambda: service.edge != edge, "another edge", 30)
+    assert len(list(temporary.glob("reactor-steps-*/*/*/1/result.json"))) == 1
+    service.close()
+    assert not list(temporary.glob("reactor-steps-*"))
 
 
 def test_42_a_session_without_a_uuid_keeps_nothing_and_says_so(workspace: Write, serve: Serve):

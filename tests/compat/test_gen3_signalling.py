@@ -78,7 +78,7 @@ async def test_17_candidates_that_come_before_the_offer_are_kept_for_its_peer() 
     given: list[tuple[str, str | None, int | None]] = []
 
     class Peer:
-        closed = False
+        closed = opened = False
 
         async def add_candidate(self, candidate: str, mid: str | None, index: int | None) -> None:
             given.append((candidate, mid, index))
@@ -197,6 +197,14 @@ async def test_24_messages_travel_in_pieces_both_ways(meet: Meet) -> None:
     assert answer.WhichOneof("payload") is None
     told = await client.until(lambda: [d for k, d in client.says() if len(d["text"]) > 9], "the message")
     assert told == [{"text": "x" * 100_000}]
+
+
+async def test_24_of_two_channels_of_a_label_the_newest_counts(meet: Meet) -> None:
+    client = await meet(lines=[CHUNKING])
+    await client.replace("data")
+    answer = await client.command("tell", text="again")
+    assert answer.WhichOneof("payload") is None
+    await client.until(lambda: any(data.get("text") == "again" for _, data in client.says()), "the message")
 
 
 async def test_24_a_piece_of_another_version_ends_the_connection(meet: Meet, app: Service) -> None:

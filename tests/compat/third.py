@@ -320,6 +320,13 @@ class Third:
                 found.append((message.message.type, read_struct(message.message.data)))
         return found
 
+    async def replace(self, label: str) -> None:
+        """Open another channel of that label; returns when the service has closed the one before."""
+        old = self._channels[label]
+        self._channel(label)
+        await self.until(lambda: old.readyState == "closed", "the end of the old channel")
+        await self.until(lambda: self._channels[label].readyState == "open", "the new channel")
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from reactor_runtime import ReactorApp
 from reactor_runtime.interface import InputState, Output, ReactorPipeline, UploadedFile, Video, event, file_uploaded
-from reactor_runtime.link import Fault, FileAnnounced, FileGone, StateChanged
+from reactor_runtime.link import CommandCall, Fault, FileAnnounced, FileGone, SessionStart, StateChanged
 from reactor_runtime.worker import driver as driver_module
 from tests.driver.kit import Stage, picture, spend, virtual
 
@@ -302,3 +303,56 @@ async def test_the_files_of_a_dead_edge_are_let_go_in_turn_and_those_of_the_next
         assert (await stage.handled(use)).error is None
         assert (await stage.handled(new)).error is None
         assert shelf.ids() == ["c"]
+
+
+@virtual
+async def test_a_session_of_n_steps_that_ends_while_a_file_is_read_makes_no_more_and_lets_the_loop_run() -> None:
+    class Counts(ReactorApp):
+        made = 0
+
+        def generate(self, input: Any) -> Picture:
+            self.made += 1
+            spend(STEP_S)
+            return Picture(video=picture(1))
+
+        @event(name="use")
+        def use(self, file: UploadedFile) -> None:
+            pass
+
+    shelf = Shelf(takes=3.0, a=b"aa")
+    async with Stage(Counts, files=shelf) as stage:
+        stage.driver.deliver(SessionStart("s", steps=1000))
+        await stage.until(lambda: stage.model.made > 3)
+        stage.command("use", file=reference("a"))
+        await stage.until(lambda: shelf.asked == ["a"])
+        stage.end()
+        made = stage.model.made
+        await stage.ended(deadline=4.0)
+        assert stage.model.made <= made + 1
+
+
+@virtual
+async def test_a_session_that_ends_waits_for_the_file_of_none_of_its_starting_commands() -> None:
+    async with Stage(Reader, files=Shelf()) as stage:
+        commands = tuple(CommandCall(-i, 0, "use", {"file": reference(f"lost{i}")}) for i in (1, 2, 3))
+        stage.driver.deliver(SessionStart("s", commands, patience=100.0))
+        stage.later(1.0, stage.end)
+        await stage.ended(deadline=1.5)
+        assert [done.code for i in (1, 2, 3) if (done := stage.done(-i))] == ["unresolved_upload"] * 3
+
+
+@virtual
+async def test_the_end_of_another_session_costs_the_one_that_runs_nothing() -> None:
+    class Lamp(ReactorApp):
+        def generate(self, input: Any) -> Picture:
+            spend(STEP_S)
+            return Picture(video=picture(1))
+
+    async with Stage(Lamp) as stage:
+        stage.start()
+        stage.join()
+        await stage.play(2)
+        stage.end("another")
+        await stage.ended("another")
+        stage.join(2)
+        await stage.play(3)

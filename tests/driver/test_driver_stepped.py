@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from reactor_runtime import Audio, InputState, Output, ReactorApp, Video
-from reactor_runtime.link import CommandCall, SessionStart, StepAnswer, StepCall, StepDone
+from reactor_runtime import ApplicationError, Audio, InputState, Output, ReactorApp, Video
+from reactor_runtime.link import CommandCall, SessionStart, StepAnswer, StepCall, StepDone, StepInput, store, stored
 from tests.driver.kit import Stage, picture, virtual
 
 
@@ -187,3 +189,65 @@ async def test_a_streamed_session_after_a_stepped_one_streams() -> None:
         await stage.play(3)
         ask(stage, 2)
         assert (await answered(stage, 2)).failure == "refused"
+
+
+@virtual
+async def test_what_was_given_to_a_step_that_is_refused_is_forgotten() -> None:
+    class Model(ReactorApp):
+        def generate(self, input: Any) -> Any:
+            return Main(main=picture(5))
+
+    async with Stage(Model) as stage:
+        stage.start()
+        stage.join()
+        stage.driver._step_frames.come(StepInput(1, "s", ()), store([]))
+        ask(stage, 1)
+        assert (await answered(stage, 1)).failure == "refused"
+        assert not stage.driver._step_frames._come
+
+
+@virtual
+async def test_results_that_are_made_in_one_buffer_are_those_that_they_were_when_they_were_yielded() -> None:
+    class Model(ReactorApp):
+        def generate(self, input: Any) -> Iterator[Main]:
+            buffer = picture()
+            for value in (10, 20, 30):
+                buffer[:] = value
+                yield Main(main=buffer)
+
+    async with Stage(Model) as stage:
+        shown: list[int] = []
+
+        def take(answer: Any, fds: Any) -> None:
+            sizes = [frame.size for frame in answer.tracks[0].frames]
+            data = stored(os.dup(fds[0]), sum(sizes))
+            shown.extend(data[sum(sizes[:i])] for i in range(len(sizes)))
+            stage._take(answer)
+
+        stage.driver._step_frames._send = take
+        begin(stage)
+        ask(stage, 1)
+        await answered(stage, 1)
+        assert shown == [10, 20, 30]
+
+
+@virtual
+async def test_only_process_input_declines_a_step() -> None:
+    class Model(ReactorApp):
+        async def process_input(self) -> None:
+            if self.declines:
+                raise ApplicationError("not yet")
+
+        declines = True
+
+        def generate(self, input: Any) -> Any:
+            raise ApplicationError("too late")
+
+    async with Stage(Model) as stage:
+        begin(stage)
+        ask(stage, 1)
+        assert (await answered(stage, 1)).failure == "refused"
+        stage.model.declines = False
+        ask(stage, 2)
+        answer = await answered(stage, 2)
+        assert (answer.step, answer.failure, answer.error) == (1, "failed", "ApplicationError: too late")

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from pydantic import Field
 
-from reactor_runtime import VideoModel, command, get_ctx
+from reactor_runtime import VideoModel, VideoOut, command, get_ctx
 from reactor_runtime.authoring.video_model import describe_video_model
 from reactor_runtime.link import CommandDone, Fault, ModelSent, SessionClosed, SessionOver
 from reactor_runtime.worker.driver import Driver
-from reactor_runtime.worker.styles import Rules
+from reactor_runtime.worker.styles import Rules, conductor
 from reactor_runtime.worker.testing.virtual_time import spend
 from tests.driver.kit import Screen, Stage, picture, virtual
 
@@ -267,3 +267,93 @@ async def test_in_real_time_a_stop_wakes_a_thread_that_waits_for_it() -> None:
         await stage.ended()
         assert stage.model.log == ["began", True]
         assert time.monotonic() - began < 30
+
+
+@virtual
+async def test_a_step_that_computes_for_long_is_told_once_and_costs_the_session_nothing(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(Plain):
+        def start_session(self) -> None:
+            while not get_ctx().should_stop():
+                until = time.monotonic() + 0.2
+                while time.monotonic() < until:
+                    time.sleep(0.001)
+                get_ctx().emit_block(picture(5))
+
+    monkeypatch.setattr(conductor, "PATIENCE_S", 0.02)
+    async with Ended(Slow) as stage:
+        stage.start()
+        stage.join()
+        await stage.play(2)
+        told = [record.message for record in caplog.records if "has made no call of its context" in record.message]
+        assert len(told) == 1
+        assert "it is at test_driver_video_model.py:" in told[0]
+        monkeypatch.undo()
+        stage.end()
+        await stage.ended()
+
+
+@virtual
+async def test_a_thread_that_computes_for_ever_when_its_session_ends_ends_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    released: list[bool] = []
+
+    class Stuck(Plain):
+        def start_session(self) -> None:
+            while not get_ctx().should_stop():
+                get_ctx().emit_block(picture(5))
+            while not released:
+                time.sleep(0.001)
+
+    monkeypatch.setattr(conductor, "PATIENCE_S", 0.1)
+    async with Ended(Stuck) as stage:
+        try:
+            stage.start()
+            stage.join()
+            await stage.play(1)
+            stage.end()
+            with pytest.raises(RuntimeError, match=r"no call of its context for 0\.1 s: it is at test_driver_video_"):
+                await asyncio.wait_for(stage.running, 60)
+        finally:
+            released.append(True)
+
+
+@virtual
+async def test_a_command_that_waits_for_the_end_is_told_at_once_that_it_has_not_come() -> None:
+    class Model(Plain):
+        @command("stop")
+        def stop(self) -> None:
+            self.log.append(get_ctx()._stop_evt.wait(60))
+
+    async with Ended(Model) as stage:
+        stage.start()
+        stage.join()
+        await stage.play(1)
+        await stage.handled(stage.command("stop"))
+        assert stage.model.log == [False]
+
+
+@virtual
+async def test_a_track_that_is_left_behind_for_long_is_told_once() -> None:
+    class Uneven(Plain):
+        face = VideoOut()
+        mask = VideoOut()
+
+        def start_session(self) -> None:
+            for _ in range(200):
+                get_ctx().get_track("face").emit(picture(5))
+            while not get_ctx().should_stop():
+                spend(0.1)
+
+    async with Ended(Uneven) as stage:
+        stage.start()
+        stage.join()
+        await stage.until(lambda: stage.faults)
+        await asyncio.sleep(5)
+        (fault,) = stage.faults
+        assert (fault.code, fault.fatal) == ("frame_rejected", False)
+        assert "too many wait for what belongs to them on mask;" in fault.message
+        stage.end()
+        await stage.ended()

@@ -260,3 +260,18 @@ async def test_sinks_leave_no_descriptors() -> None:
     del edge, sink
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@virtual
+async def test_what_one_session_has_dropped_is_not_told_in_the_next() -> None:
+    edge = Edge()
+    sink = RingSink(edge.send, 2)
+    sink.reserve = lambda frames: None  # type: ignore[method-assign]
+    emitter = watched(sink, fps=30)
+    assert await emitter.emit([{"v": grey(0)}] * 4, drop=True) == 2
+    emitter.end()
+    emitter.begin("t")
+    sink.done(done(edge.frames[0]))
+    assert await emitter.emit([{"v": grey(9)}]) == 1
+    assert (edge.frames[-1].session, edge.frames[-1].shed) == ("t", 0)
+    sink.close()

@@ -1,8 +1,8 @@
 """A WebRTC client in a process of its own: `python client.py`. `viewer.py` drives it.
 
-One JSON object a line. It takes `connect`, `restart`, `publish`, `play`, `send`, `flood` and `close` on stdin, answers
-each with a `reply`, and tells on stdout of every message, decoded frame, 10 ms of sound and change of the connection.
-Times are of the machine's monotonic clock. The end of stdin ends it.
+One JSON object a line. It takes `connect`, `restart`, `cut`, `publish`, `play`, `send`, `flood` and `close` on stdin,
+answers each with a `reply`, and tells on stdout of every message, decoded frame, 10 ms of sound and change of the
+connection. Times are of the machine's monotonic clock. The end of stdin ends it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import reactor_webrtc as rtc
+from detour import Detour, detoured, without_candidates
 
 _said = threading.Lock()
 
@@ -77,13 +78,16 @@ class Connection:
         self._tones: dict[str, Any] = {}
         self._publishing: asyncio.Task[None] | None = None
         self._playing: asyncio.Task[None] | None = None
-        self._address = self._signalling = ""
+        self._address = self._signalling = self._ufrag = ""
         self._codec: str | None = None
         self._mapping: list[dict[str, Any]] = []
+        self._detour: Detour | None = None
 
-    async def connect(self, address: str, start: bool, stereo: bool, codec: str | None, again: int | None) -> int:
+    async def connect(
+        self, address: str, start: bool, stereo: bool, codec: str | None, again: int | None, detour: bool
+    ) -> int:
         """Offer to the session, begun here if `start` and there is none; returns the connection id, which is `again`
-        for one that offers anew. `codec` is the one video codec to offer.
+        for one that offers anew. `codec` is the one video codec to offer. With `detour` the path can be cut.
         """
         session = None
         if start:
@@ -127,22 +131,36 @@ class Connection:
         self._address, self._signalling = address, f"{base}/{connection}/sdp_params"
         say("offering", number=self.number)
         self._codec = codec
-        await self._negotiate("POST" if again is None else "PUT", offer.sdp)
+        await self._negotiate("POST" if again is None else "PUT", offer.sdp, detour=detour)
         return connection
 
-    async def restart(self) -> None:
-        """Restart ICE: offer fresh credentials on the connection that there is."""
+    async def restart(self) -> list[str]:
+        """Restart ICE: offer fresh credentials on the connection that there is. Returns the service's names for its
+        transports, of before and of now.
+        """
+        before = self._ufrag
         offer = await self._peer.create_offer()
         offer = offer.with_ice_credentials(secrets.token_hex(4), secrets.token_hex(16))
         await self._peer.set_local_description(offer)
         await self._negotiate("PUT", offer.sdp)
+        return [before, self._ufrag]
 
-    async def _negotiate(self, method: str, sdp: str) -> None:
+    def cut(self) -> None:
+        """Take the path away for good."""
+        assert self._detour is not None
+        self._detour.cut()
+
+    async def _negotiate(self, method: str, sdp: str, *, detour: bool = False) -> None:
+        sdp = without_candidates(sdp) if detour else sdp
         body = {"sdp_offer": only(sdp, self._codec) if self._codec else sdp, "track_mapping": self._mapping}
         await asyncio.to_thread(call, self._address, method, self._signalling, body)
         while not (answer := await asyncio.to_thread(call, self._address, "GET", self._signalling)):
             pass
-        await self._peer.set_remote_description(rtc.SessionDescription("answer", answer["sdp_answer"]))
+        sdp = answer["sdp_answer"]
+        if detour:
+            sdp, self._detour = detoured(sdp)
+        self._ufrag = next(line[12:] for line in sdp.splitlines() if line.startswith("a=ice-ufrag:"))
+        await self._peer.set_remote_description(rtc.SessionDescription("answer", sdp))
 
     async def publish(self, colour: list[int], size: list[int]) -> None:
         """Send pictures of one colour (red, green, blue), 20 a second, until the connection is closed."""
@@ -249,11 +267,13 @@ class Client:
                 self._number += 1
                 self._connection = Connection(self._number, self._factory)
                 connection = await self._connection.connect(
-                    order["address"], order["start"], order["stereo"], order["codec"], order["again"]
+                    order["address"], order["start"], order["stereo"], order["codec"], order["again"], order["detour"]
                 )
                 return {"number": self._number, "connection": connection}
             case "restart":
-                await self._there().restart()
+                return await self._there().restart()
+            case "cut":
+                self._there().cut()
             case "close":
                 self._drop()
             case "publish":

@@ -144,5 +144,8 @@ def test_wrong_bodies_and_ids_over_http_are_refused_and_harm_nothing(lamp: Lamp)
     assert (
         service.http("POST", f"{base}/{connection}/ice_candidates", {"candidates": [{"candidate": "x"}]}).status == 202
     )
+    for index in (-1, 65_536, 2_147_483_648):
+        item = {"candidate": "x", "sdp_mline_index": index}
+        assert service.http("POST", f"{base}/{connection}/ice_candidates", {"candidates": [item]}).status == 422
     assert service.http("POST", "/start_session", b"[1]").status in (409, 422)
     assert service.health()["state"] == "WAITING"

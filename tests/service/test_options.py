@@ -246,3 +246,12 @@ def test_a_client_that_pings_no_more_is_gone_after_the_ping_timeout(
     viewer = watch(service).watch()
     viewer.send(PING)
     service.state("ORPHANED", 10)
+
+
+def test_what_cannot_be_read_is_a_sign_of_life_too(own_lamp: OwnLamp, watch: Watch) -> None:
+    lamp = own_lamp("--ping-timeout", "3")
+    viewer = watch(lamp.service).watch()
+    viewer.send(PING)
+    viewer.flood("neither a ping nor anything else", rate=10, seconds=7)
+    assert f"disconnected {viewer.connection}" not in lamp.journal
+    assert lamp.service.health()["viewers"] == 1

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.service.conftest import Watch
+from tests.service.follower import following
 from tests.service.lamp import Lamp
 from tests.service.viewer import Viewer
 
@@ -67,9 +68,13 @@ def test_an_ice_restart_keeps_the_connection_its_channel_and_its_picture(codec: 
 
 
 def test_an_ice_restart_brings_back_who_had_lost_the_path(lamp: Lamp, watch: Watch):
-    viewer = watch(lamp.service).watch()
-    with silenced(viewer) as since:
-        lamp.service.until(lambda: time.monotonic() - since > 8, "the eighth second")
+    viewer = watch(lamp.service)
+    viewer.connect(detour=True)
+    viewer.wait_moving()
+    viewer.cut()
+    since = time.monotonic()
+    lamp.service.until(lambda: time.monotonic() - since > 8, "the eighth second")
+    assert viewer.frames[-1].at < since + 3
     viewer.restart()
     viewer.wait_moving(after=time.monotonic())
     lamp.service.until(lambda: time.monotonic() - since > GONE_S + 3, "the time when it would be missed")
@@ -91,6 +96,23 @@ def test_who_offers_anew_on_the_same_connection_has_a_picture_at_once(lamp: Lamp
     lamp.happened(f"disconnected {before}")
     lamp.happened(f"connected {before}", count=2)
     assert lamp.service.health()["viewers"] == 1
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_a_session_whose_viewer_offers_anew_is_orphaned_meanwhile_only_if_no_other_is_there(
+    others: bool, lamp: Lamp, watch: Watch
+):
+    viewer = watch(lamp.service).watch()
+    if others:
+        watch(lamp.service).watch(start=False)
+    with following(lamp.service) as events:
+        viewer.connect(start=False, again=viewer.connection)
+        closed = events.until("connection_closed")
+        opened = events.until("connection_opened")
+    meanwhile = "streaming" if others else "orphaned"
+    assert (closed.body["from"], closed.body["to"]) == ("streaming", meanwhile)
+    assert (opened.body["from"], opened.body["to"]) == (meanwhile, "streaming")
+    assert closed.body["detail"]["conn_id"] == opened.body["detail"]["conn_id"] == viewer.connection
 
 
 def test_who_offers_anew_while_the_old_path_is_dead_does_not_wait_for_it(lamp: Lamp, watch: Watch):

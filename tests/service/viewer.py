@@ -87,18 +87,32 @@ class Viewer:
         return self
 
     def connect(
-        self, *, start: bool = True, stereo: bool = False, codec: str | None = None, again: int | None = None
+        self,
+        *,
+        start: bool = True,
+        stereo: bool = False,
+        codec: str | None = None,
+        again: int | None = None,
+        detour: bool = False,
     ) -> None:
         """Connect, or connect anew; returns when the data channel is open. `stereo` is the wish to hear and send so,
-        `codec` the one video codec that is offered, `again` the connection id that a former connection had.
+        `codec` the one video codec that is offered, `again` the connection id that a former connection had. The path
+        of one with a `detour` can be `cut`.
         """
-        result = self._order("connect", address=self.address, start=start, stereo=stereo, codec=codec, again=again)
+        result = self._order(
+            "connect", address=self.address, start=start, stereo=stereo, codec=codec, again=again, detour=detour
+        )
         self.number, self.connection = result["number"], result["connection"]
         self.wait(lambda: (self.number, "open") in self.states, "the data channel to open")
 
     def restart(self) -> None:
-        """Restart ICE; returns when the answer has been taken."""
-        self._order("restart")
+        """Restart ICE; returns when the answer has been taken, which must have restarted it too."""
+        before, now = self._order("restart")
+        assert before != now, "the service's end of ICE is as it was"
+
+    def cut(self) -> None:
+        """Take the path away for good, unknown to both ends."""
+        self._order("cut")
 
     def disconnect(self) -> None:
         self._order("close")

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from reactor_runtime.contract import Argument, Command, Contract, TypeSpec
+from reactor_runtime.contract import Argument, Command, Contract, Track, TypeSpec
 from reactor_runtime.link import CommandCall, CommandDone, ModelSaid, ModelSent
 from reactor_runtime.session.commands import CommandDesk
+from reactor_runtime.session.receipts import MAX_OPEN
+from reactor_runtime.session.uploads import NotYet, NoUpload
 from reactor_runtime.wire import Call, Receipt, Reply, Said, Sent, ServerMessage
 
-CONTRACT = Contract("m", commands=(Command("flip", arguments=(Argument("n", TypeSpec("int")),)),))
+FLIP = Command("flip", arguments=(Argument("n", TypeSpec("int")),))
+CONTRACT = Contract("m", tracks=(Track("v", "video", "out"),), commands=(FLIP,))
+UNSEEN = Contract("m", tracks=(Track("a", "audio", "out"),), commands=(FLIP,))
 
 
 class Desk:
@@ -19,11 +24,14 @@ class Desk:
 
     id = 7
 
-    def __init__(self) -> None:
+    def __init__(self, contract: Contract = CONTRACT) -> None:
+        self.contract = contract
         self.told: list[ServerMessage] = []
         self.calls: list[CommandCall] = []
         self.runs = True
-        self.desk = CommandDesk(self._forward, lambda _: self, lambda _: None, lambda *_, **__: None)
+        self.notes: list[dict[str, Any]] = []
+        self.missing: NoUpload | None = None
+        self.desk = CommandDesk(self._forward, lambda _: self, self._require, lambda _, **note: self.notes.append(note))
 
     def send(self, message: ServerMessage) -> None:
         self.told.append(message)
@@ -32,9 +40,13 @@ class Desk:
         self.calls.append(call)
         return self.runs
 
+    def _require(self, _upload: str) -> None:
+        if self.missing is not None:
+            raise self.missing
+
     def take(self, args: Any, *, request: str | None = None, id: str | None = None, command: str = "flip") -> int:
         """Send a command; returns the number that the model knows it by."""
-        self.desk.take(self, Call(command, args, id, request), CONTRACT, live=True)
+        self.desk.take(self, Call(command, args, id, request), self.contract, live=True)
         return self.calls[-1].id if self.calls else 0
 
     def answers(self) -> list[tuple[str, str]]:
@@ -106,3 +118,42 @@ def test_a_command_with_an_id_gets_receipts_and_its_reply_besides() -> None:
     receipts = [message.body for message in desk.told if isinstance(message, Receipt)]
     assert [receipt["status"] for receipt in receipts] == ["accepted", "applied"]
     assert Reply(Said("flipped", {})) in desk.told
+
+
+@pytest.mark.parametrize("contract", [CONTRACT, UNSEEN], ids=["video", "no video"])
+def test_a_command_without_an_id_waits_for_no_frame(contract: Contract) -> None:
+    desk = Desk(contract)
+    for _ in range(MAX_OPEN + 1):
+        desk.desk.done(CommandDone(desk.take({"n": 1})))
+    assert not desk.desk.fail_all("gone")
+    assert {type(message) for message in desk.told} == {Reply}
+
+
+def test_a_command_with_an_id_is_applied_when_it_has_run_where_no_frame_can_show_it() -> None:
+    desk = Desk(UNSEEN)
+    desk.desk.done(CommandDone(desk.take({"n": 1}, id="c7")))
+    assert not desk.desk.fail_all("gone")
+    receipts = [message.body for message in desk.told if isinstance(message, Receipt)]
+    assert [receipt["status"] for receipt in receipts] == ["accepted", "applied"]
+    assert receipts[1] == {"command": "flip", "status": "applied", "id": "c7"}
+
+
+def test_the_end_tells_whether_anybody_waited() -> None:
+    desk = Desk()
+    desk.take({"n": 1}, id="c7")
+    assert desk.desk.fail_all("gone")
+    assert not desk.desk.fail_all("gone")
+
+
+async def test_the_way_of_a_command_to_the_model_counts_from_its_own_arrival(monkeypatch: pytest.MonkeyPatch) -> None:
+    take = Command("take", arguments=(Argument("file", TypeSpec("upload")),))
+    desk = Desk(Contract("m", commands=(take,)))
+    desk.missing, now = NotYet("soon"), time.monotonic()
+    file = {"upload_id": "u", "name": "a", "mime_type": "b", "size": 1}
+    desk.take({"file": file}, command="take")
+    monkeypatch.setattr(time, "monotonic_ns", lambda: int((now + 60) * 1e9))
+    desk.missing = None
+    desk.desk.file_came()
+    (note,) = desk.notes
+    assert note["name"] == "take"
+    assert note["ingress_s"] == pytest.approx(60, abs=20)

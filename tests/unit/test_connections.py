@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reactor_runtime.server.connections import Connections, NoConnection
+from reactor_runtime.server.connections import MAX_CANDIDATES, MAX_CONNECTIONS, Connections, NoConnection
 from reactor_runtime.transport import Offer, OfferRefused
 
 NUMBER = 1234
@@ -19,6 +19,7 @@ class Peer:
     def __init__(self, number: int) -> None:
         self.number = number
         self.closed = False
+        self.opened = False
         self.left: list[str] = []
         self.candidates: list[str] = []
         self.gate = asyncio.Event()
@@ -48,7 +49,7 @@ class Peer:
 
 
 class Transport:
-    """Makes peers; an offer that says `bad` is refused."""
+    """Makes peers; an offer that says `bad` is refused, and of one that is `unreadable` this is seen late."""
 
     def __init__(self) -> None:
         self.peers: list[Peer] = []
@@ -57,7 +58,9 @@ class Transport:
         if offer.sdp == "bad":
             raise OfferRefused("no codec in common")
 
-    async def answer(self, _connection: int, _offer: Offer, _plan: object) -> tuple[Peer, str]:
+    async def answer(self, _connection: int, offer: Offer, _plan: object) -> tuple[Peer, str]:
+        if offer.sdp == "unreadable":
+            raise LookupError("not SDP")
         self.peers.append(Peer(len(self.peers)))
         return self.peers[-1], str(len(self.peers) - 1)
 
@@ -135,3 +138,49 @@ async def test_a_first_offer_that_is_refused_may_be_made_again(connections: Conn
     with pytest.raises(OfferRefused):
         await connections.answer(NUMBER)
     assert await offer(connections, "first") == "0"
+
+
+async def test_offers_that_fail_leave_room_for_others(connections: Connections) -> None:
+    for number in range(NUMBER, NUMBER + MAX_CONNECTIONS):
+        await connections.offer(number, Offer("unreadable", None), ())
+        with pytest.raises(LookupError):
+            await connections.answer(number)
+        assert connections.failed(number)
+    connection = connections.mint()
+    await connections.offer(connection, Offer("first", None), ())
+    assert await connections.answer(connection) == "0"
+    assert not connections.failed(connection)
+
+
+async def test_a_connection_is_not_known_once_its_peer_has_ended(
+    connections: Connections, transport: Transport
+) -> None:
+    await offer(connections, "first")
+    assert connections.known(NUMBER)
+    transport.peers[0].closed = True
+    assert not connections.known(NUMBER)
+
+
+async def test_a_peer_is_closed_even_if_its_last_offer_failed_in_an_unknown_way(
+    connections: Connections, transport: Transport
+) -> None:
+    async def renew(_offer: Offer, _plan: object) -> str:
+        raise LookupError("not SDP")
+
+    await offer(connections, "first")
+    transport.peers[0].renew = renew  # type: ignore[method-assign]
+    with pytest.raises(LookupError):
+        await offer(connections, "restart")
+    assert await offer(connections, "second") == "1"
+    await connections.clear()
+    assert transport.peers[0].closed
+
+
+async def test_so_many_candidates_of_each_offer_are_taken(connections: Connections, transport: Transport) -> None:
+    await offer(connections, "first")
+    for _ in range(MAX_CANDIDATES + 1):
+        await connections.candidate(NUMBER, "candidate", None, None)
+    assert len(transport.peers[0].candidates) == MAX_CANDIDATES
+    await offer(connections, "restart")
+    await connections.candidate(NUMBER, "another", None, None)
+    assert transport.peers[0].candidates[-1] == "another"

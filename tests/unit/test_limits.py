@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reactor_runtime.transport.webrtc.limits import LONG_BYTES, MessageLimit
+from reactor_runtime.transport.webrtc.limits import FRAME_BYTES, LONG_BYTES, MessageLimit
 
 
 def test_so_many_messages_pass_at_once_and_the_others_are_counted() -> None:
@@ -17,4 +17,12 @@ def test_a_long_message_counts_as_several() -> None:
     assert not limit.admit(4 * LONG_BYTES)
     assert limit.admit(2 * LONG_BYTES)
     assert limit.admit(LONG_BYTES - 1)
+    assert not limit.admit(0)
+
+
+def test_what_is_charged_afterwards_is_made_up_for_by_those_that_follow() -> None:
+    limit = MessageLimit(rate=0.0, burst=5.0)
+    assert limit.admit(0)
+    limit.charge(2 * LONG_BYTES, FRAME_BYTES)
+    assert limit.admit(0)
     assert not limit.admit(0)

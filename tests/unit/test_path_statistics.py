@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from reactor_runtime.transport.webrtc.statistics import path_statistics
+from reactor_runtime.transport import Offer, OfferedTrack, TrackPlan
+from reactor_runtime.transport.webrtc.statistics import path_statistics, track_names
 
 
 def pair(round_trip_s: float, bitrate: float, *, nominated: bool = True) -> Any:
@@ -40,3 +41,11 @@ def test_a_path_whose_bandwidth_is_not_known_yet_has_its_round_trip() -> None:
 def test_without_a_pair_nothing_is_known() -> None:
     path = path_statistics(report(FAILED), {})
     assert (path.round_trip_s, path.bandwidth) == (None, None)
+
+
+def test_a_track_has_the_name_that_the_model_gave_it_or_none() -> None:
+    mapped = [("0", "main", "recvonly"), ("1", "cam", "sendonly"), ("2", "made up", "sendonly")]
+    mapped.append(("9", "made up too", "recvonly"))
+    offer = Offer("", tuple(OfferedTrack(mid, name, "video", way) for mid, name, way in mapped))  # type: ignore[arg-type]
+    plan = TrackPlan({"main": "0"}, {}, published_video=("cam", None))
+    assert track_names(offer, plan) == {"0": "main", "1": "cam"}

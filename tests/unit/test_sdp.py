@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal
 
 import pytest
 
 from reactor_runtime.transport.webrtc.sdp import (
     chunked_message_size,
+    max_message_size,
     same_end,
     sections,
     with_channels,
@@ -62,6 +64,33 @@ def test_a_section_that_says_nothing_of_its_codec_is_told_so_too() -> None:
 )
 def test_a_client_that_cuts_up_messages_says_how_long_they_may_be(line: str, longest: int | None) -> None:
     assert chunked_message_size(f"v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{line}\r\n") == longest
+
+
+@pytest.mark.parametrize(
+    ("said", "longest"),
+    [
+        ("262144", 262_144),
+        ("0", sys.maxsize),
+        ("²", 65_536),
+        ("9" * 5000, 65_536),
+        ("-1", 65_536),
+        ("262144\r\nm=video 9 X 96\r\na=max-message-size:1", 262_144),
+        ("\r\nm=video 9 X 96\r\na=max-message-size:1", 65_536),
+    ],
+)
+def test_how_long_a_message_may_be_is_read_where_the_channels_are(said: str, longest: int) -> None:
+    assert max_message_size(f"v=0\r\nm=application 9 X webrtc-datachannel\r\na=max-message-size:{said}") == longest
+
+
+def test_that_it_cuts_up_messages_may_be_said_of_the_whole_description() -> None:
+    before = "v=0\r\na=x-reactor-dc-chunking:1 max-message-size=67108864\r\nm=video 9 X 96\r\n"
+    assert chunked_message_size(f"{before}m=application 9 X webrtc-datachannel\r\n") == 67_108_864
+
+
+def test_a_client_whose_messages_have_no_number_for_a_length_is_not_believed() -> None:
+    line = "a=x-reactor-dc-chunking:1 max-message-size="
+    for said in ("²", "9" * 5000):
+        assert chunked_message_size(f"v=0\r\nm=application 9 X webrtc-datachannel\r\n{line}{said}\r\n") is None
 
 
 def test_that_we_cut_up_messages_is_said_where_the_channels_are() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from fractions import Fraction
@@ -26,7 +27,7 @@ def frames() -> StepFrames:
 def give(frames: StepFrames, *tracks: tuple[StepTrack, Sequence[bytes]]) -> Any:
     fd = store(piece for _, pieces in tracks for piece in pieces)
     frames.come(StepInput(1, "s", tuple(track for track, _ in tracks)), fd)
-    return frames.take(1)
+    return asyncio.run(frames.take(1))
 
 
 def sound(track: str, rate: float, *pieces: Any) -> tuple[StepTrack, list[bytes]]:
@@ -56,7 +57,7 @@ def test_raw_pictures_come_with_what_their_client_says_of_them(frames: StepFrame
     (first, second) = give(frames, (StepTrack("cam", "video", 0.0, (facts, facts)), [b"abcdef", b"ghijkl"]))["cam"]
     assert (first.data.tobytes(), first.metadata, first.capture_time_us) == (b"abcdef", b"m", 5)
     assert (second.data.tobytes(), second.data.shape) == (b"ghijkl", (1, 2, 3))
-    assert frames.take(1) == {}
+    assert asyncio.run(frames.take(1)) == {}
 
 
 def test_encoded_pictures_come_in_the_order_in_which_they_are_shown(frames: StepFrames) -> None:
@@ -75,6 +76,7 @@ def test_encoded_pictures_come_in_the_order_in_which_they_are_shown(frames: Step
         (64, 50, lambda units: units, "frame 0 is 64x48, and its shape says 64x50"),
         (64, 48, lambda units: [units[0], b"\0\0\1\x65" + bytes(40)], "it is no H.264 stream"),
         (16_384, 16_384, lambda units: units, "above 536870912"),
+        (32, 32, lambda units: units, "its pictures are larger than their shapes say"),
     ],
 )
 def test_what_is_no_such_stream_is_refused(width: int, height: int, units: Any, text: str, frames: StepFrames) -> None:
@@ -100,6 +102,20 @@ def test_a_mono_track_hears_the_mean_and_a_stereo_track_what_there_is_twice(fram
     assert {int(value) for frame in read["mic"] for value in frame.data.ravel()} == {2000}
     (mono,) = give(frames, sound("pair", 48_000.0, two[:1, :100]))["pair"]
     assert mono.data.tolist() == [[1000] * 100] * 2
+
+
+def test_the_frames_of_a_request_have_one_limit_together(frames: StepFrames) -> None:
+    hour = StepFrame("raw", "int16", (1, 8000 * 3600), 0)
+    many = StepTrack("pair", "audio", 8000.0, (hour,)), []
+    with pytest.raises(InputRefused, match="above 536870912") as refused:
+        give(frames, video(64, 48, *encoded([10])), many)
+    assert refused.value.entry == "media_input[1]"
+
+
+def test_a_track_is_listed_once(frames: StepFrames) -> None:
+    with pytest.raises(InputRefused, match=r"media_input\[1\] is refused: track 'cam' is listed before") as refused:
+        give(frames, video(64, 48, *encoded([10])), video(64, 48, *encoded([10])))
+    assert refused.value.entry == "media_input[1]"
 
 
 def test_what_nobody_asks_for_goes_with_its_session(frames: StepFrames) -> None:

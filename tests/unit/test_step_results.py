@@ -7,6 +7,7 @@ import json
 import queue
 import re
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import numpy as np
 import pytest
 
 from reactor_runtime import Audio, Output, StepCompleted, Video
-from reactor_runtime.link import StepSaved
+from reactor_runtime.link import SessionStart, StepSaved
 from reactor_runtime.session.results import StepResults
 from reactor_runtime.worker.results import Results, writer
 from reactor_runtime.worker.results.movie import write_movie
+from reactor_runtime.worker.tally import Tally
 from reactor_runtime.workspace import MovieSettings, WorkspaceError, read_manifest
 
 OWN = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -57,6 +59,26 @@ def test_a_step_is_as_it_was_when_it_ended(saved: queue.Queue[Any]) -> None:
     assert (bare["files"], bare["usage"], bare["messages"], bare["error"]) == ([], [], [], "none")
 
 
+def test_what_is_said_after_the_last_step_is_in_no_step_of_the_next_session(saved: queue.Queue[Any]) -> None:
+    tally = Tally(lambda message: None)
+    tally.results = Results(saved.put, {})
+    tally.begin(SessionStart("s", own_id=OWN))
+    tally.said("farewell", {"to": "the first"})
+    tally.begin(SessionStart("t", own_id=OWN))
+    tally.said("welcome", {})
+    assert tally.completed(StepCompleted(), [], 10.0).saved
+    kept = json.loads((Path(saved.get(timeout=20).folder) / "result.json").read_text())
+    assert kept["messages"] == [{"type": "welcome", "data": {}}]
+
+
+def test_two_sessions_that_clients_call_the_same_have_a_folder_each(saved: queue.Queue[Any]) -> None:
+    results = Results(saved.put, {})
+    for session in ("s", "t"):
+        assert results.keep(OWN, session, 1, 10.0, StepCompleted(error=session), [])
+    folders = [Path(saved.get(timeout=20).folder) for _ in range(2)]
+    assert [json.loads((folder / "result.json").read_text())["error"] for folder in folders] == ["s", "t"]
+
+
 def test_what_cannot_be_encoded_costs_the_movie_alone(saved: queue.Queue[Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise OSError("no space")
@@ -87,6 +109,34 @@ def test_a_step_that_finds_the_queue_full_is_not_kept(saved: queue.Queue[Any], m
     assert not keep(3)
     go.set()
     assert [saved.get(timeout=20).step for _ in range(2)] == [1, 2]
+
+
+def test_a_step_that_has_more_bytes_than_may_wait_is_kept_only_when_none_waits(
+    saved: queue.Queue[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go = threading.Event(), threading.Event()
+
+    def hold(*_: Any) -> tuple[int, int]:
+        writing.set()
+        go.wait(20)
+        return 64, 64
+
+    monkeypatch.setattr(writer, "write_movie", hold)
+    monkeypatch.setattr(writer, "MAX_BYTES", 3 * 64 * 64 * 3)
+    results = Results(saved.put, {})
+
+    def keep(step: int, frames: int) -> bool:
+        return results.keep(OWN, "s", step, 10.0, StepCompleted(), [shown(frames=frames)])
+
+    assert keep(1, 100)
+    assert writing.wait(20)
+    assert not keep(2, 1), "the first is being written yet"
+    go.set()
+    assert saved.get(timeout=20).step == 1
+    until = time.monotonic() + 20
+    while not keep(3, 1):
+        assert time.monotonic() < until
+    assert saved.get(timeout=20).step == 3
 
 
 @pytest.mark.parametrize("name", ["", "mine", OWN.upper(), "../../etc", OWN.replace("-", "")])
@@ -173,10 +223,24 @@ async def test_a_session_of_the_same_name_finds_nothing_of_the_one_before(kept: 
     results = StepResults()
     results.add(kept)
     results.ended(OWN)
-    results.begin(OWN)
+    results.begin(OWN, "t")
     assert results.steps(OWN) is None
     async with asyncio.timeout(20):
         while Path(kept.folder).parent.exists():
+            await asyncio.sleep(0.001)
+
+
+async def test_a_step_that_is_complete_late_is_not_taken_for_one_of_the_next_session_of_its_name(
+    kept: StepSaved,
+) -> None:
+    results = StepResults()
+    results.begin(OWN, "s")
+    results.ended(OWN)
+    results.begin(OWN, "t")
+    assert not results.add(kept)
+    assert results.steps(OWN) is None
+    async with asyncio.timeout(20):
+        while Path(kept.folder).exists():
             await asyncio.sleep(0.001)
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from reactor_runtime.server.legacy import MAX_CLIENTS, Unnamed
+import httpx
+from fastapi import FastAPI, HTTPException
+
+from reactor_runtime.server.legacy import MAX_CLIENTS, Unnamed, legacy_routes
+from reactor_runtime.transport import Offer
 
 PAGE, SCRIPT = ("127.0.0.1", "Mozilla"), ("127.0.0.1", "Python")
 
@@ -14,9 +18,13 @@ class Connections:
 
     def __init__(self) -> None:
         self.ended: set[int] = set()
+        self.refused: set[int] = set()
 
     def known(self, connection: int) -> bool:
         return connection not in self.ended
+
+    def failed(self, connection: int) -> bool:
+        return connection in self.refused
 
 
 def unnamed() -> tuple[Unnamed, Connections]:
@@ -58,9 +66,56 @@ def test_a_connection_that_has_ended_is_nobodys() -> None:
     assert clients.latest(PAGE) is None
 
 
+def test_an_offer_that_failed_is_told_of_and_holds_up_nobody_behind_it() -> None:
+    clients, connections = unnamed()
+    clients.begin(PAGE, 1)
+    connections.refused = {1}
+    assert clients.waiting(PAGE) == 1
+    clients.begin(PAGE, 2)
+    assert clients.waiting(PAGE) == 2
+
+
+def test_who_offers_again_on_its_connection_waits_once() -> None:
+    clients, _ = unnamed()
+    for connection in (1, 1, 2):
+        clients.begin(PAGE, connection)
+    clients.fetched(PAGE, 1)
+    assert clients.waiting(PAGE) == 2
+
+
 def test_only_so_many_are_remembered() -> None:
     clients, _ = unnamed()
     for number in range(MAX_CLIENTS + 1):
         clients.begin(("127.0.0.1", str(number)), number)
     assert clients.latest(("127.0.0.1", "0")) is None
     assert clients.latest(("127.0.0.1", "1")) == 1
+
+
+async def test_who_fetches_why_there_is_no_answer_makes_way_for_the_next() -> None:
+    """As when an offer that continues a connection fails: its peer is still there."""
+    clients: dict[int, str] = {1: "", 2: "the answer"}
+    fresh = iter(clients)
+
+    class Signals:
+        def guard(self, _session: str) -> None:
+            pass
+
+        def mint(self) -> int:
+            return next(fresh)
+
+        async def offer(self, connection: int, _offer: Offer) -> dict[str, Any]:
+            return {"connection_id": connection}
+
+        async def answer(self, connection: int) -> str:
+            if not clients[connection]:
+                raise HTTPException(422, "the offer could not be answered")
+            return clients[connection]
+
+    app = FastAPI()
+    app.include_router(legacy_routes(cast(Any, Signals()), cast(Any, Connections())))
+    path = "/sessions/s/transport/webrtc/sdp_params"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
+        for _ in clients:
+            await http.post(path, json={"sdp_offer": "v=0"})
+        assert (await http.get(path)).status_code == 422
+        assert (await http.get(path)).json() == {"sdp_answer": "the answer", "connection_id": 2}

@@ -62,6 +62,10 @@ COMMAND = bytes.fromhex(
 """`flip` with `marker` 2 and an `n` without a value, as request `data_1`."""
 
 
+def unknown(which: str, request: str, channel: ChannelName) -> Unknown:
+    return Unknown(f"a reactor_wire.v1.{which}ClientMessage whose payload it does not know", request, channel)
+
+
 @pytest.mark.parametrize(
     ("channel", "data", "message"),
     [
@@ -78,7 +82,9 @@ COMMAND = bytes.fromhex(
         ("control", client(17, field(1, b"v")), TrackVerb("resume", "v")),
         ("control", client(18, field(1, b"cam")), TrackVerb("unpublish", "cam")),
         ("control", client(19), ClientStats({"track_stats": []})),
-        ("control", client(40), Unknown("error")),
+        ("control", client(40), Unknown("error", channel="control")),
+        ("control", client(99, kind=1, request=b"c"), unknown("Control", "c", "control")),
+        ("data", client(99, kind=1, request=b"c"), unknown("Data", "c", "data")),
     ],
 )
 def test_what_clients_say_is_read(channel: ChannelName, data: bytes, message: ClientMessage) -> None:
@@ -163,6 +169,11 @@ def test_what_a_client_measures_is_cut_to_bounds() -> None:
         (
             Refusal("r", "unsupported", "no"),
             "data",
+            field(1, b"r") + b"\x10\x02" + field(40, field(1, b"unsupported") + field(2, b"no")),
+        ),
+        (
+            Refusal("r", "unsupported", "no", "control"),
+            "control",
             field(1, b"r") + b"\x10\x02" + field(40, field(1, b"unsupported") + field(2, b"no")),
         ),
         (Notice("sessionEnded", {"reason": "bye"}), "control", b"\x10\x03" + field(15, field(1, b"bye"))),

@@ -8,8 +8,9 @@ import json
 import os
 import re
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -100,7 +101,22 @@ def serve(options: RunOptions) -> int:
         grace=grace,
         debugged=options.debug_port is not None,
     )
-    return supervisor.run()
+    with _folder_of_steps() as worker_settings["steps_folder"]:
+        return supervisor.run()
+
+
+@contextlib.contextmanager
+def _folder_of_steps() -> Iterator[str | None]:
+    """Where the model's processes keep the results of steps: gone with the service, whichever process has died before.
+    None where no folder can be made.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix="reactor-steps-", ignore_cleanup_errors=True)
+    except OSError:
+        yield None
+        return
+    with made as folder:
+        yield folder
 
 
 def headless(options: RunOptions, **choices: Any) -> NoReturn:

@@ -26,8 +26,8 @@ class Message(Struct, frozen=True, tag=True, array_like=True):
 class Status(Message, frozen=True):
     """Where the worker stands: sent when a link is attached and whenever it changes.
 
-    `session` is the id of the session that the model is in, which lets a fresh edge take it over; `stepped` as in its
-    `SessionStart`.
+    `session` is the id of the session that the model is in, which lets a fresh edge take it over; `steps`, `own_id` and
+    `stepped` as in its `SessionStart`.
     """
 
     phase: Phase
@@ -35,6 +35,8 @@ class Status(Message, frozen=True):
     contract: Contract | None = None
     session: str | None = None
     detail: str = ""
+    steps: int | None = None
+    own_id: str = ""
     stepped: bool = False
 
 
@@ -185,7 +187,8 @@ class StepDone(Message, frozen=True):
 class StepSaved(Message, frozen=True):
     """What a step has made is in `folder`, complete: `files` as `result.json` has them, and that itself.
 
-    `own_id` is what its clients call the session. From here on the folder is the edge's to delete.
+    `own_id` is what its clients call the session. `folder` is `BASE/own_id/step`, and `BASE`, which is this session's
+    alone, is the edge's to delete from here on.
     """
 
     session: str

@@ -1,6 +1,6 @@
 """One encoder of one track: I420 frames in, packets out, with FFmpeg's encoders through PyAV.
 
-None of the encoders can change its bitrate while open, so a change reopens it, which costs a keyframe: `Encoder`
+None of the encoders can change its bitrate while open, so a change takes another, which costs a keyframe: `stream`
 decides when that is worth it.
 """
 

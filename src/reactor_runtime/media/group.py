@@ -1,4 +1,6 @@
-"""Who takes a stream's packets, by codec. `stream` guards what is here with its lock."""
+"""Who takes a stream's packets, by codec. `stream` guards what is here with its lock, but for what says that it belongs
+to its thread.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,12 @@ class Group:
     repeat: bool = False
     """It is wanted even if no new frame comes: then the last picture is sent again."""
     keyframe_at: float = float("-inf")
+    subscriptions: dict[Hashable, Subscription] = field(default_factory=dict)
     opened_at: float = float("-inf")
+    """When the encoder was; this and what follows belongs to the stream's thread."""
     above_since: float | None = None
     unsupported: tuple[int, int] | None = None
     retry_at: float = float("-inf")
-    subscriptions: dict[Hashable, Subscription] = field(default_factory=dict)
 
     def want(self, when: float, *, repeat: bool) -> None:
         """A keyframe, please."""

@@ -326,7 +326,8 @@ class VideoStream:
 
     def _load(self, frame: Frame, pixels: memoryview) -> av.VideoFrame:
         """Copy a slot into a frame of FFmpeg's, so that the slot is free before the encoder runs."""
-        picture = self._last.picture if self._last is not None else None
+        last = self._last  # `clear` may take it away at any time.
+        picture = last.picture if last is not None else None
         if picture is None or (picture.width, picture.height) != (frame.width, frame.height):
             picture = av.VideoFrame(frame.width, frame.height, "yuv420p")
         layout = I420Layout(frame.width, frame.height)

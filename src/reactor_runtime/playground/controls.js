@@ -141,7 +141,8 @@ export class Controls {
   async #submit(card) {
     if (card.waiting) return;
     card.waiting = true;
-    await Promise.all(card.fields.map((field) => field.ready()));
+    do await Promise.all(card.fields.map((field) => field.ready()));
+    while (card.fields.some((field) => field.sending)); // another file was chosen meanwhile
     card.waiting = false;
     const args = {};
     let firstBad = null;
@@ -163,14 +164,18 @@ export class Controls {
     card.settled = false;
   }
 
-  /** Gives files to an argument. A command with a button waits for it: returns what the button runs, "" when there is none. */
+  /**
+   * Gives files to an argument, which takes the first so many. A command with a button waits for it: returns those that
+   * were taken, and what the button runs, "" when there is none.
+   */
   takeFiles({ command, argument }, files) {
     const card = this.#cards.get(command);
     const field = card.fields.find((candidate) => candidate.argument.name === argument);
     card.element.scrollIntoView({ block: "nearest" });
+    const taken = files.slice(0, field.room);
     field.take(files);
     card.button?.focus({ preventScroll: true });
-    return card.button ? card.command.label : "";
+    return { taken, runs: card.button ? card.command.label : "" };
   }
 
   /** The session is over: files that were sent to it are no longer there. */

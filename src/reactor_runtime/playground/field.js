@@ -18,6 +18,7 @@ export class Field {
     this.id = `field-${(serial += 1)}`;
     this.touched = -Infinity;
     this.standing = ""; // what is wrong with what the input holds; what is said about a command does not hide it
+    this.said = ""; // of what the person brought and did not get in; until they bring something else, or run the command
     this.hooks = { id: this.id, "data-command": command, "data-argument": argument.name };
   }
 
@@ -110,6 +111,11 @@ export class Field {
     this.resetButton.hidden = !problem && JSON.stringify(value ?? null) === JSON.stringify(this.argument.fallback);
   }
 
+  /** Whether something of it is on its way, which a command waits for. */
+  get sending() {
+    return false;
+  }
+
   async ready() {}
 
   forget() {}
@@ -121,9 +127,15 @@ export class Field {
     this.fail("");
   }
 
-  /** Says what is wrong; "": nothing is, or nothing but what the input holds. */
+  /** Adds to what is said of what the person brought. */
+  say(text) {
+    this.said = [this.said, text].filter(Boolean).join(" · ");
+    this.fail("");
+  }
+
+  /** Says what is wrong; "": nothing is, or nothing but what the input holds and what the person brought. */
   fail(text) {
-    const shown = text || this.standing;
+    const shown = text || this.standing || this.said;
     this.error.textContent = shown;
     this.error.hidden = !shown;
     for (const part of this.judged ?? [this.primary]) {

@@ -21,7 +21,7 @@ export class Letterbox extends EventTarget {
     stage.append(h("div", { class: "drop", "aria-hidden": "true" }, icon("upload"), this.label));
     acceptDrops(stage, {
       wanted: () => Boolean(this.#target) || this.#hearsFiles,
-      take: (files) => (this.#target ? toCommand(this.#target, files) : this.#send(files[0], announce)),
+      take: (files) => (this.#target ? toCommand(this.#target, files) : this.#send(files, announce)),
     });
     guardPage();
   }
@@ -38,12 +38,13 @@ export class Letterbox extends EventTarget {
   }
 
   #chosen(announce) {
-    const [file] = this.input.files;
+    const files = [...this.input.files];
     this.input.value = "";
-    if (file) this.#send(file, announce);
+    if (files.length) this.#send(files, announce);
   }
 
-  async #send(file, announce) {
+  /** Sends the first. */
+  async #send([file, ...others], announce) {
     this.#abort?.abort();
     const { signal } = (this.#abort = new AbortController());
     const tell = (code, title, detail, tone) => this.dispatchEvent(new CustomEvent("told", { detail: { code, title, detail, tone, lasting: code === "sending" } }));
@@ -55,7 +56,9 @@ export class Letterbox extends EventTarget {
         discardUpload(reference.upload_id);
         throw new Error("There is no connection.");
       }
-      tell("sent", `${file.name} was sent`, humaneSize(file.size), "good");
+      const size = humaneSize(file.size);
+      if (others.length) tell("sent", `${file.name} was sent`, `${size}. ${others.length} left out: send one at a time.`, "warn");
+      else tell("sent", `${file.name} was sent`, size, "good");
       this.dispatchEvent(new CustomEvent("sent", { detail: { name: file.name } }));
     } catch (error) {
       if (!signal.aborted) tell("not_sent", `${file.name} was not sent`, error.message, "warn");

@@ -28,9 +28,12 @@ const receiptLine = new ReceiptLine({
 const inputs = new Inputs();
 const letterbox = new Letterbox(byId("stage"), {
   toCommand(target, files) {
-    const command = controls.takeFiles(target, files);
-    const title = files.length === 1 ? `${files[0].name} is in the form` : "The files are in the form";
-    if (command) banner.show({ code: "in_form", title, detail: `Press Run under ${command} to use ${files.length === 1 ? "it" : "them"}.`, tone: "good" });
+    const { taken, runs } = controls.takeFiles(target, files);
+    if (!runs) return;
+    const title = taken.length === 1 ? `${taken[0].name} is in the form` : taken.length ? `${taken.length} files are in the form` : "The form takes no more files";
+    const left = files.length - taken.length;
+    const detail = `Press Run under ${runs} to use ${taken.length === 1 ? "it" : taken.length ? "them" : "those that are in it"}.`;
+    banner.show({ code: "in_form", title, detail: left ? `${left} left out. ${detail}` : detail, tone: left ? "warn" : "good" });
   },
   announce: (reference) => session.connection?.send("runtime", { type: "fileUploaded", data: reference }) ?? false,
 });

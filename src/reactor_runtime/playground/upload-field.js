@@ -35,11 +35,17 @@ export class UploadField extends Field {
     if (files.length) this.take(files);
   }
 
+  /** How many more files it takes; another replaces what it has. */
+  get room() {
+    return 1;
+  }
+
   /** Sends the first of `files`, and then, live, tells the model. */
-  async take([file]) {
+  async take([file, ...others]) {
     this.#upload?.cancel();
     this.#upload = new Upload(file, () => this.refresh());
-    this.fail("");
+    this.said = "";
+    this.say(others.length ? `This takes one file: ${others.length} left out.` : "");
     if (await this.#send()) this.changed();
   }
 
@@ -60,11 +66,12 @@ export class UploadField extends Field {
       if (!this.live) this.release();
     } else if (this.live) this.#upload = null; // back to what the model has; a form keeps it for another try
     this.refresh();
-    this.fail(upload.problem);
+    this.say(upload.problem);
     return arrived;
   }
 
   clear() {
+    this.said = "";
     if (this.#upload?.sending && this.live) this.#cancel();
     else this.#takeAway();
     this.primary.focus({ preventScroll: true });
@@ -84,6 +91,7 @@ export class UploadField extends Field {
   }
 
   async ready() {
+    this.said = "";
     if (this.#upload?.sending) await this.#sending;
     else if (this.#upload && !this.#usable) await this.#send();
   }
@@ -103,12 +111,16 @@ export class UploadField extends Field {
     }
   }
 
+  get sending() {
+    return Boolean(this.#upload?.sending);
+  }
+
   get busy() {
-    return Boolean(this.#upload?.sending) || super.busy;
+    return this.sending || super.busy;
   }
 
   read() {
-    if (this.#upload && !this.#usable && !this.live) return { problem: this.#upload.problem };
+    if (this.#upload && !this.#usable && !this.live) return { problem: this.#upload.problem || "Still on its way." };
     if (this.#reference) return { value: this.#reference };
     if (this.live) return { value: null };
     return this.argument.required ? { problem: "Choose a file." } : { omit: true };
@@ -122,7 +134,7 @@ export class UploadField extends Field {
   }
 
   refresh() {
-    const sending = Boolean(this.#upload?.sending);
+    const { sending } = this;
     this.line.show(this.#upload, this.#reference, "Choose one, or drop it here.");
     this.line.button.hidden = !(sending || (this.live ? this.argument.nullable && this.#reference : this.#upload));
     this.element?.toggleAttribute("data-sending", sending);

@@ -35,11 +35,17 @@ export class UploadsField extends Field {
     if (chosen.length) this.take(chosen);
   }
 
+  /** How many more files it takes. */
+  get room() {
+    return Math.max(0, (this.argument.maxItems ?? Infinity) - this.#items.length);
+  }
+
   /** Adds files, as many as there is room for, sends them, and then, live, tells the model. */
   async take(chosen) {
-    const room = Math.max(0, (this.argument.maxItems ?? Infinity) - this.#items.length);
+    const { room } = this;
     const added = chosen.slice(0, room).map((file) => this.#add(new Upload(file, () => this.refresh()), null));
-    this.fail(chosen.length > room ? `This takes at most ${files(this.argument.maxItems)}: ${chosen.length - room} left out.` : "");
+    this.said = "";
+    this.say(chosen.length > room ? `This takes at most ${files(this.argument.maxItems)}: ${chosen.length - room} left out.` : "");
     if (await this.#send(added)) this.changed();
   }
 
@@ -70,7 +76,7 @@ export class UploadsField extends Field {
       item.reference = item.upload.reference;
       item.usable = true;
     } else {
-      this.fail(`${item.upload.file.name}: ${item.upload.problem}`);
+      this.say(`${item.upload.file.name}: ${item.upload.problem}`);
       if (this.live) this.#drop(item);
     }
     this.refresh();
@@ -88,6 +94,7 @@ export class UploadsField extends Field {
     const told = item.usable;
     const next = this.#items[this.#items.indexOf(item) + 1];
     this.#drop(item);
+    this.said = "";
     (next?.line.button ?? this.primary).focus({ preventScroll: true });
     if (told || !this.live) this.changed();
     else this.refresh();
@@ -95,7 +102,8 @@ export class UploadsField extends Field {
   }
 
   async ready() {
-    await this.#sending;
+    this.said = "";
+    for (let seen; seen !== this.#sending; await seen) seen = this.#sending; // more may be chosen meanwhile
     await this.#send(this.#items.filter(({ usable }) => !usable));
   }
 
@@ -115,14 +123,18 @@ export class UploadsField extends Field {
     }
   }
 
+  get sending() {
+    return this.#items.some(({ upload }) => upload?.sending);
+  }
+
   get busy() {
-    return this.#items.some(({ upload }) => upload?.sending) || super.busy;
+    return this.sending || super.busy;
   }
 
   read() {
     const { required, nullable, minItems = 0 } = this.argument;
     const missing = this.#items.find(({ usable }) => !usable);
-    if (missing && !this.live) return { problem: missing.upload.problem && `${missing.upload.file.name}: ${missing.upload.problem}` };
+    if (missing && !this.live) return { problem: `${missing.upload.file.name}: ${missing.upload.problem || "Still on its way."}` };
     const references = this.#items.filter(({ usable }) => usable).map(({ reference }) => reference);
     const least = Math.max(minItems, !this.live && required ? 1 : 0);
     if (!references.length && this.live && nullable) return { value: null };
@@ -156,6 +168,6 @@ export class UploadsField extends Field {
     const full = this.#items.length >= maxItems;
     setText(this.note, full ? `That is all: at most ${files(maxItems)}.` : this.#items.length ? "Add more, or drop them here." : "Choose files, or drop them here.");
     this.primary.disabled = full;
-    this.element?.toggleAttribute("data-sending", this.#items.some(({ upload }) => upload?.sending));
+    this.element?.toggleAttribute("data-sending", this.sending);
   }
 }

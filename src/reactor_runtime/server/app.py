@@ -7,6 +7,7 @@ import os
 from importlib.resources import files
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -14,7 +15,7 @@ from reactor_runtime.server.connections import Connections
 from reactor_runtime.server.events import event_routes
 from reactor_runtime.server.legacy import legacy_routes
 from reactor_runtime.server.middleware import BodyLimit, PageHeaders
-from reactor_runtime.server.refusals import EVERYWHERE, SIGNALLING, STEPS, UNREADY, UPLOADS
+from reactor_runtime.server.refusals import EVERYWHERE, SIGNALLING, STEPS, UNREADY, UPLOADS, unfit
 from reactor_runtime.server.security import Access, OriginCheck, TokenCheck, cors
 from reactor_runtime.server.sessions import session_routes
 from reactor_runtime.server.settings import EdgeSettings
@@ -30,6 +31,7 @@ def create_app(
     """The application of one edge; open to all without `access`."""
     version = importlib.metadata.version("open-reactor")
     app = FastAPI(title="open-reactor", version=version, docs_url=None, redoc_url=None, responses=EVERYWHERE)
+    app.add_exception_handler(RequestValidationError, unfit)
     access = access or Access(origins=("*",))
     app.add_middleware(BodyLimit)
     app.add_middleware(PageHeaders)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -46,7 +45,20 @@ class _Connection:
     refused: str = ""
     """Why its last offer was."""
     early: list[tuple[str, str | None, int | None]] = field(default_factory=list)
-    made_at: float = field(default_factory=time.monotonic)
+    candidates: int = 0
+    """How many have come since its last offer."""
+    since: float = field(default_factory=time.monotonic)
+    """When it was made, or offered last."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether its offer could not be answered, and no peer is there."""
+        return self.peer is None and self.task is not None and self.task.done()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has no peer, and none is being made."""
+        return self.peer is None and (self.task is None or self.task.done())
 
 
 class Connections:
@@ -76,8 +88,14 @@ class Connections:
         return free[0]
 
     def known(self, connection: int) -> bool:
-        """Whether there is such a connection in this session."""
-        return connection in self._connections
+        """Whether there is such a connection in this session, and it has not ended."""
+        known = self._connections.get(connection)
+        return known is not None and (known.peer is None or not known.peer.closed)
+
+    def failed(self, connection: int) -> bool:
+        """Whether its offer could not be answered."""
+        known = self._connections.get(connection)
+        return known is not None and known.failed
 
     async def offer(self, connection: int, offer: Offer, tracks: tuple[Track, ...]) -> None:
         """Begin to answer an offer. On an id in use its peer goes on, if the offer is of the same end and restarts ICE;
@@ -95,7 +113,7 @@ class Connections:
         except OfferRefused as error:
             known.refused = str(error)
             raise
-        known.refused = ""
+        known.refused, known.candidates, known.since = "", 0, time.monotonic()
         if continues:
             answer = partial(self._renew, known.task, known.peer, offer, plan)
         else:
@@ -125,38 +143,45 @@ class Connections:
             ) from None
 
     async def candidate(self, connection: int, candidate: str, mid: str | None, index: int | None) -> None:
-        """A candidate of the client's; it may come before the offer."""
+        """A candidate of the client's; it may come before the offer. Those beyond `MAX_CANDIDATES` are ignored."""
         known = self._connections.get(connection)
         if known is None:
             self._admit()
             known = self._connections[connection] = _Connection()
+        known.candidates += 1
+        if known.candidates > MAX_CANDIDATES:
+            return
         if known.peer is not None:
             await known.peer.add_candidate(candidate, mid, index)
         elif len(known.early) < MAX_CANDIDATES:
             known.early.append((candidate, mid, index))
 
     async def clear(self) -> None:
-        """Forget all: the session is over."""
+        """Forget all: the session is over. It closes those who are in it itself, after its last words to them."""
         connections, self._connections = self._connections, {}
         for known in connections.values():
+            if known.peer is not None and known.peer.opened:
+                known.peer = None
             self._put_away(known)
         if self._behind:
             await asyncio.wait(self._behind)
 
     def _admit(self) -> None:
-        """Make sure that there is room for one more; those who have not offered yet give way, the oldest first."""
+        """Make sure that there is room for one more; those who have not offered yet, or in vain, give way, the oldest
+        first.
+        """
         self._prune()
-        silent = [connection for connection, known in self._connections.items() if known.task is None]
-        if silent and len(self._connections) >= MAX_CONNECTIONS:
-            del self._connections[silent[0]]
+        idle = [connection for connection, known in self._connections.items() if known.idle]
+        if idle and len(self._connections) >= MAX_CONNECTIONS:
+            del self._connections[idle[0]]
         if len(self._connections) >= MAX_CONNECTIONS:
             raise TooMany("connection limit reached")
 
     def _prune(self) -> None:
-        """Forget the connections that have ended, and those that never began."""
+        """Forget the connections that have ended, and those that never began or could not."""
         for connection, known in list(self._connections.items()):
-            idle = known.task is None and time.monotonic() - known.made_at > OFFER_WITHIN_S
-            if idle or (known.peer is not None and known.peer.closed):
+            lapsed = known.idle and time.monotonic() - known.since > OFFER_WITHIN_S
+            if lapsed or (known.peer is not None and known.peer.closed):
                 del self._connections[connection]
 
     async def _negotiate(self, connection: int, answer: Callable[[], Awaitable[str]]) -> str:
@@ -204,7 +229,6 @@ async def _add(peer: Any, candidates: list[tuple[str, str | None, int | None]]) 
 async def _end(task: asyncio.Task[str] | None, peer: Any) -> None:
     if task is not None:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, OfferRefused, RuntimeError):
-            await task
+        await asyncio.wait([task])
     if peer is not None:
         await peer.close()

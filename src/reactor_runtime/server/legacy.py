@@ -42,7 +42,9 @@ class Unnamed:
 
     def begin(self, client: tuple[str, str], connection: int) -> None:
         """A client has offered on a fresh connection."""
-        self._offered.setdefault(client, []).append(connection)
+        offered = self._offered.setdefault(client, [])
+        if connection not in offered:
+            offered.append(connection)
         self._latest[client] = connection
         self._offered.move_to_end(client)
         if len(self._offered) > MAX_CLIENTS:
@@ -55,13 +57,15 @@ class Unnamed:
         return connection if connection is not None and self._connections.known(connection) else None
 
     def waiting(self, client: tuple[str, str]) -> int | None:
-        """The connection whose answer is to be fetched next."""
+        """The connection whose answer is to be fetched next; one that failed only if no other is left."""
         offered = self._offered.get(client, [])
         offered[:] = [connection for connection in offered if self._connections.known(connection)]
+        while len(offered) > 1 and self._connections.failed(offered[0]):
+            del offered[0]
         return offered[0] if offered else self.latest(client)
 
     def fetched(self, client: tuple[str, str], connection: int) -> None:
-        """Its answer has been fetched."""
+        """Its answer has been fetched, or why there is none."""
         if connection in (offered := self._offered.get(client, [])):
             offered.remove(connection)
 
@@ -97,7 +101,11 @@ def legacy_routes(signalling: Signalling, connections: Connections) -> APIRouter
         connection = unnamed.waiting(client)
         if connection is None:
             raise HTTPException(404, "no offer was made")
-        sdp = await signalling.answer(connection)
+        try:
+            sdp = await signalling.answer(connection)
+        except HTTPException:
+            unnamed.fetched(client, connection)
+            raise
         if sdp is None:
             response.status_code = 202
             return None

@@ -102,14 +102,20 @@ class Metrics:
             case "connection_closed":
                 self._closed.inc()
                 self._here.pop(detail["conn_id"], None)
+                self._paths.forget(str(detail["conn_id"]))
             case "stop_session" | "timeout" | "eviction":
                 self._over(detail["reason"], now)
+                if not (fact.event == "eviction" and detail["reason"] == "error"):  # Those whose model died stay.
+                    self._closed.inc(len(self._here))
+                    self._here.clear()
+                    self._paths.clear()
             case "cleanup_complete" if self._ended is not None:
                 self._teardown.observe(now - self._ended)
                 self._ended = None
             case "command":
                 self._commands.labels(detail["name"], "accepted").inc()
-                self._ingress.labels(detail["name"]).observe(self._engine.since_heard(detail["conn_id"]))
+                if "ingress_s" in detail:
+                    self._ingress.labels(detail["name"]).observe(detail["ingress_s"])
             case "error":
                 self._erred(detail)
             case "metric" if detail.get("name") == "runtime_stats":
@@ -132,9 +138,6 @@ class Metrics:
         self._duration.labels(reason).observe(now - self._began)
         self._began, self._ended = None, now
         self._answered.clear()
-        if reason != "error":  # Those whose model died stay.
-            self._closed.inc(len(self._here))
-            self._here.clear()
 
     def _erred(self, detail: Mapping[str, Any]) -> None:
         if self._began is not None:

@@ -47,21 +47,27 @@ class PathMetrics:
             "jitter_s": histogram("jitter_seconds", "Of what viewers publish.", JITTER_BOUNDS, "track"),
             "loss_ratio": histogram("loss_ratio", "As viewers report it of a track.", LOSS_BOUNDS, "track"),
         }
-        self._last: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+        self._last: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = {}
 
     def take(self, paths: Mapping[str, Mapping[str, Any]]) -> None:
-        """The paths of all who are here, by connection."""
-        seen: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+        """The paths of those who are here, by connection. One that is missing could not be looked at this time."""
         for connection, path in paths.items():
             if path["round_trip_s"] is not None:
                 self._round_trip.observe(path["round_trip_s"])
             if path["bandwidth"] is not None:
                 self._bandwidth.observe(path["bandwidth"])
-            for track in path["tracks"]:
-                key = connection, track["track"], track["direction"]
-                seen[key] = track
-                self._track(track, self._last.get(key, {}))
-        self._last = seen
+            last = self._last.get(connection, {})
+            self._last[connection] = {(track["track"], track["direction"]): track for track in path["tracks"]}
+            for key, track in self._last[connection].items():
+                self._track(track, last.get(key, {}))
+
+    def forget(self, connection: str) -> None:
+        """It has ended: whoever has its id next begins at 0."""
+        self._last.pop(connection, None)
+
+    def clear(self) -> None:
+        """All have ended."""
+        self._last.clear()
 
     def _track(self, track: Mapping[str, Any], last: Mapping[str, Any]) -> None:
         name, direction = track["track"], track["direction"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from starlette.responses import JSONResponse
 
 
 class Refusal(BaseModel):
@@ -24,6 +27,27 @@ def refusals(**texts: str) -> dict[int | str, dict[str, Any]]:
     return {int(status.removeprefix("_")): {"model": Refusal, "description": text} for status, text in texts.items()}
 
 
+def printable(text: str) -> str:
+    """A text of a client's, with what is half a character spelt out: no response can carry that."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+async def unfit(_request: Request, error: Exception) -> JSONResponse:
+    """The answer to a `RequestValidationError`: what is wrong, and where. Not what came, which JSON may have no form
+    for.
+    """
+    assert isinstance(error, RequestValidationError)
+    found = [
+        {
+            "type": each["type"],
+            "loc": [printable(part) if isinstance(part, str) else part for part in each["loc"]],
+            "msg": printable(each["msg"]),
+        }
+        for each in error.errors()
+    ]
+    return JSONResponse({"detail": found}, 422)
+
+
 EVERYWHERE = refusals(
     _401="A token is needed, and this is not it.",
     _403="Of a page that the service is not open to, or under a name that is not its own.",
@@ -34,6 +58,7 @@ SIGNALLING = refusals(
     _400="No session is running, or the body is not JSON.",
     _404="Another session, or a connection that has made no offer or is gone.",
     _413="The body is too long.",
+    _429="As many watch as may.",
     _503="There are too many connections, or the offer could not be answered in time.",
 ) | {422: {"model": Unfit, "description": "What was sent is not what it should be, or the offer cannot be answered."}}
 UPLOADS = refusals(

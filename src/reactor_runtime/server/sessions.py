@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from reactor_runtime.contract import openapi
 from reactor_runtime.server.guard import LOCAL
-from reactor_runtime.server.refusals import BODY, UNREADY, refusals
+from reactor_runtime.server.refusals import BODY, UNREADY, printable, refusals
 from reactor_runtime.server.start import StartRefused, start_request
 from reactor_runtime.session import LIVE, InputRefused, Order, SessionEngine, SessionError, StartingCall, State
 
@@ -113,7 +113,7 @@ def session_routes(engine: SessionEngine, version: str) -> APIRouter:
             stepped = request.generation == "stepped"
             engine.start(request.params, Order(commands, request.steps, request.session_id or "", stepped))
         except (StartRefused, InputRefused) as error:
-            raise HTTPException(400, str(error)) from None
+            raise HTTPException(400, printable(str(error))) from None
         except SessionError as error:
             raise refuse(error) from None
         return descriptor(bool(api_version))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from reactor_runtime.server.connections import MAX_ID, MIN_ID, Connections, NoConnection, TooMany
 from reactor_runtime.server.guard import check_live, check_session_id
 from reactor_runtime.server.settings import EdgeSettings
-from reactor_runtime.session import SessionEngine
+from reactor_runtime.session import MAX_VIEWERS, SessionEngine
 from reactor_runtime.transport import Offer, OfferedTrack, OfferRefused
 from reactor_runtime.wire import Wire
 
@@ -58,7 +58,7 @@ class Candidate(BaseModel):
 
     candidate: str = Field(max_length=2048)
     sdp_mid: str | None = None
-    sdp_mline_index: int | None = None
+    sdp_mline_index: int | None = Field(default=None, ge=0, le=65_535)
 
 
 class Candidates(BaseModel):
@@ -100,6 +100,8 @@ class Signalling:
 
     async def offer(self, connection: int, offer: Offer) -> dict[str, Any]:
         """Begin to answer."""
+        if self._engine.full(connection):
+            raise HTTPException(429, f"at most {MAX_VIEWERS} may watch; try again when somebody has left")
         contract = self._engine.contract
         try:
             offer = replace(offer, stepped=self._engine.steps.order.stepped)

@@ -47,11 +47,18 @@ def start_request(body: Mapping[str, Any] | None) -> StartRequest:
     session_id, steps, generation = given.get("session_id"), given.get("steps"), given.get("generation", "streamed")
     if session_id is not None and not (isinstance(session_id, str) and 0 < len(session_id) <= MAX_SESSION_ID):
         raise StartRefused(f"session_id: expected a text of 1 to {MAX_SESSION_ID} characters")
+    if session_id is not None and not _is_unicode(session_id):
+        raise StartRefused("session_id: expected valid Unicode")
     if steps is not None and (type(steps) is not int or not 1 <= steps <= MAX_STEPS):
         raise StartRefused(f"steps: expected an integer from 1 to {MAX_STEPS}")
     if generation not in GENERATIONS:
         raise StartRefused(f"generation: expected one of {', '.join(GENERATIONS)}")
     return StartRequest(session_id, steps, generation, _commands(given.get("starting_input", {})), given)
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can spell a lone surrogate, which no link can carry."""
+    return text.encode(errors="replace").decode() == text
 
 
 def _commands(starting: Any) -> tuple[StartingCommand, ...]:

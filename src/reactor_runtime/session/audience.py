@@ -70,11 +70,6 @@ class Audience:
                 if took > 0:
                     attendance.stages.took(stage, took)
 
-    def heard_at(self, client: int) -> float | None:
-        """When the client of that id last said something, if it is here."""
-        attendance = self._here.get(client)
-        return attendance.heard_at if attendance else None
-
     def watching(self) -> int:
         """How many take media."""
         return sum(bool(attendance.taking) for attendance in self)

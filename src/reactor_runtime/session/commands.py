@@ -29,12 +29,16 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
-    """A command that a client has sent, with its checked arguments."""
+    """A command that a client has sent, with its checked arguments. It came at `came_at`, of the monotonic clock;
+    `shown` if its sender waits for the frame that shows it.
+    """
 
     client: Client
     call: Call
     command: Command
     args: dict[str, Any]
+    came_at: float
+    shown: bool
 
 
 class _NoFile(Rejection):
@@ -74,6 +78,7 @@ class CommandDesk:
 
     def take(self, client: Client, call: Call, contract: Contract, *, live: bool) -> None:
         """Judge a command and send it on, at once or when the bytes of its files have come."""
+        came_at = time.monotonic()
         command = contract.command(call.command)
         if command is None:
             return self._refuse(client, call, "unknown command")
@@ -83,7 +88,8 @@ class CommandDesk:
             args = validate(command, call.args)
         except Rejection as rejection:
             return self._refuse(client, call, rejection.reason, rejection.field)
-        asked = _Asked(client, call, command, args)
+        shown = call.id is not None and bool(contract.outputs("video"))
+        asked = _Asked(client, call, command, args, came_at, shown)
         if not self._goes(asked) and not self._awaiting.add(asked):
             self._goes_without(asked)
         return None
@@ -100,7 +106,7 @@ class CommandDesk:
             if not missing.soon:
                 self._refuse(asked.client, asked.call, missing.reason, missing.field, "unresolved_upload")
             return not missing.soon
-        self._send_on(asked.client, asked.call, asked.args)
+        self._send_on(asked)
         return True
 
     def _goes_late(self, asked: _Asked) -> bool:
@@ -114,17 +120,20 @@ class CommandDesk:
         except _NoFile as missing:
             self._refuse(asked.client, asked.call, missing.reason, missing.field, "unresolved_upload")
         else:
-            self._send_on(asked.client, asked.call, asked.args)
+            self._send_on(asked)
 
-    def _send_on(self, client: Client, call: Call, args: dict[str, Any]) -> None:
-        pending, given_up = self._ledger.open(client.id, call)
+    def _send_on(self, asked: _Asked) -> None:
+        client, call, args = asked.client, asked.call, asked.args
+        pending, given_up = self._ledger.open(client.id, call, shown=asked.shown)
         if given_up is not None:
             self._tell(given_up, "failed", UNAVAILABLE, reason="no frame has shown it, and too many commands wait")
-        if not self._forward(CommandCall(pending.id, client.id, call.command, args, time.monotonic_ns())):
+        now = time.monotonic_ns()
+        if not self._forward(CommandCall(pending.id, client.id, call.command, args, now)):
             self._ledger.settle(pending.id)
             self._tell(pending, "failed", UNAVAILABLE, reason="the model is not running")
             return
-        self._note("command", name=call.command, args=args, conn_id=client.id)
+        took = now / 1e9 - asked.came_at
+        self._note("command", name=call.command, args=args, conn_id=client.id, ingress_s=took)
         if call.id is not None:
             self._tell(pending, "accepted")
 
@@ -157,8 +166,8 @@ class CommandDesk:
         return None
 
     def done(self, message: CommandDone) -> None:
-        """A handler has run. What it did is told with the first frame that shows it; an error is told now, and what it
-        returned. A request is answered.
+        """A handler has run. What it did is told with the first frame that shows it, where there is one to come; an
+        error is told now, and what it returned. A request is answered.
         """
         if (served := self._ledger.find(message.id)) is not None:
             self._served(served.client, message.queue_ns / 1e9, message.lock_ns / 1e9, message.handler_ns / 1e9)
@@ -183,12 +192,16 @@ class CommandDesk:
             if pending is not None and pending.client_id is not None:
                 self._tell(pending, "applied", track=track, frame=seq)
 
-    def fail_all(self, reason: str) -> None:
-        """The model is gone: every open command has failed, and those that wait for their files."""
-        for asked in self._awaiting.clear():
+    def fail_all(self, reason: str) -> bool:
+        """The model is gone, or the session over: every open command has failed, and those that wait for their files.
+        Tells whether there were any.
+        """
+        awaiting, pending = self._awaiting.clear(), self._ledger.settle_all()
+        for asked in awaiting:
             self._refuse(asked.client, asked.call, reason, code=UNAVAILABLE)
-        for pending in self._ledger.settle_all():
-            self._tell(pending, "failed", UNAVAILABLE, reason=reason)
+        for each in pending:
+            self._tell(each, "failed", UNAVAILABLE, reason=reason)
+        return bool(awaiting or pending)
 
     def _require_files(self, command: Command, args: dict[str, Any]) -> None:
         """The worker has them already, named and typed as their slots are, whatever `args` says of them."""
@@ -212,12 +225,14 @@ class CommandDesk:
 
     def _answer(self, message: CommandDone) -> None:
         pending = self._ledger.find(message.id)
-        client = self._client(pending.client) if pending is not None else None
-        if pending is None or client is None:
+        if pending is None:
             return
-        client.send(Reply(None if message.reply is None else told(message.reply), pending.request))
-        if pending.request is not None:
+        if (client := self._client(pending.client)) is not None:
+            client.send(Reply(None if message.reply is None else told(message.reply), pending.request))
+        if not pending.shown:
             self._ledger.settle(pending.id)
+            if pending.client_id is not None:
+                self._tell(pending, "applied")
 
     def _tell(self, pending: Pending, status: Any, code: str = "", **detail: Any) -> None:
         client = self._client(pending.client)

@@ -187,11 +187,11 @@ class SessionEngine:
                 self._patience.arm(self._orphan_timeout, self._expired, "the session was not started again")
             if status.session is not None:  # This edge is new and the session is not: somebody will come back to it.
                 self.session = status.session
-                self.steps.adopt(self.session, stepped=status.stepped)
+                self.steps.adopt(Order((), status.steps, status.own_id, status.stepped), self.session)
                 self._incoming.begin(self.session)
                 self.uploads.begin(self.session)
                 self._move(Event.ADOPTED)
-                self._patience.arm(self._orphan_timeout, self._expired, "nobody came back")
+                self._attend("nobody came back")
                 self._demand()
         elif status.phase == "failed":
             self._fault = ("load_failed", status.detail, None)
@@ -242,18 +242,19 @@ class SessionEngine:
         if self.state is not State.READY:
             self._raise_unready("start")
         self.session = uuid.uuid4().hex
-        self._cleaned.clear()
-        self._move(Event.START, params=params or {})
         order = self.steps.begin(order, self.session)
         self._incoming.begin(self.session)
         self.uploads.begin(self.session)
         patience = max(self._orphan_timeout, FILES_S)
-        self._send(SessionStart(self.session, calls, order.steps, order.own_id, order.stepped, patience))
+        try:
+            self._send(SessionStart(self.session, calls, order.steps, order.own_id, order.stepped, patience))
+        except Exception:  # What no link can carry begins nothing.
+            self._forget_session()
+            raise
+        self._cleaned.clear()
+        self._move(Event.START, params=params or {})
         self._desk.started(calls, passing=order.steps is None)
-        if order.steps is None:
-            self._patience.arm(self._orphan_timeout, self._expired, "nobody came")
-        else:
-            self._move(Event.VIEWER_JOINED, conn_id=SYSTEM, system=True)
+        self._attend("nobody came")
         for attendance in self._here:  # They watched when the model died, and waited for this.
             self._join(attendance)
         self._here.publish("state", self._values)
@@ -274,16 +275,22 @@ class SessionEngine:
         self._ending = session
         log.info("session ends: %s", reason)
         notice = Notice("sessionEnded", {"reason": reason})
-        waited = self.steps.requests.fail_all(reason)
-        if not waited:
+        waited = [desk.fail_all(reason) for desk in (self.steps.requests, self._desk)]
+        if not any(waited):
             self._here.broadcast(notice)
         self._move(event, reason=cause, close_reason=reason)
         self._patience.disarm()
-        self._close_viewers(notice if waited else None)
-        self._desk.fail_all(reason)
+        self._close_viewers(notice if any(waited) else None)
         self._forget_session()
         self._send(SessionEnd(session, reason))
         self._on_end()
+
+    def _attend(self, reason: str) -> None:
+        """Nobody is in the session yet: it waits for somebody, unless it needs nobody."""
+        if self.steps.order.steps is None:
+            self._patience.arm(self._orphan_timeout, self._expired, reason)
+        else:
+            self._move(Event.VIEWER_JOINED, conn_id=SYSTEM, system=True)
 
     def _forget_session(self) -> None:
         """Nothing of a session may reach the next."""
@@ -343,6 +350,8 @@ class SessionEngine:
             self._requests.take(attendance, message)
 
     def viewer_refused(self, viewer: Viewer, code: str, message: str) -> None:
+        if (attendance := self._here.of(viewer)) is not None:
+            attendance.heard_at = time.monotonic()  # What cannot be read is a sign of life all the same.
         viewer.send(problem(code, message))
 
     def viewer_picture(self, viewer: Viewer, track: str, picture: PublishedPicture) -> None:
@@ -369,14 +378,14 @@ class SessionEngine:
     def viewers(self) -> int:
         return len(self._here)
 
+    def full(self, connection: int) -> bool:
+        """Whether as many watch as may, and nobody by that connection."""
+        return len(self._here) >= MAX_VIEWERS and self._here.viewer(connection) is None
+
     @property
     def tracks(self) -> OutgoingTracks:
         """The outgoing tracks of the loaded model, to look at."""
         return self._tracks
-
-    def since_heard(self, client: int) -> float:
-        """Seconds since the last message of a client; 0 for one who is not here."""
-        return max(0.0, time.monotonic() - heard_at) if (heard_at := self._here.heard_at(client)) else 0.0
 
     def _join(self, attendance: Attendance) -> None:
         viewer = attendance.viewer

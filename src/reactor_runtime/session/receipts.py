@@ -1,4 +1,7 @@
-"""What became of each command: accepted, then applied with the first frame that shows it; or rejected, or failed."""
+"""What became of each command: accepted, then applied with the first frame that shows it; or rejected, or failed.
+
+Where there are no frames, a command is applied when its handler has run.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,17 @@ MAX_OPEN = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A command on its way through the model. `client_id` and `request` are the client's own names for it."""
+    """A command on its way through the model. `client_id` and `request` are the client's own names for it.
+
+    One that is `shown` is settled by the first frame that shows it, any other when its handler has run.
+    """
 
     id: int
     client: int
     command: str
     client_id: str | int | None
     request: str | None = None
+    shown: bool = False
 
     def receipt(self, status: Status, **detail: Any) -> dict[str, Any]:
         """The receipt as the client gets it."""
@@ -49,9 +56,9 @@ class Ledger:
     def __init__(self) -> None:
         self._open: OrderedDict[int, Pending] = OrderedDict()
 
-    def open(self, client: int, call: Call) -> tuple[Pending, Pending | None]:
+    def open(self, client: int, call: Call, *, shown: bool) -> tuple[Pending, Pending | None]:
         """Enter a command that passed validation; returns it, and the one that was given up for it, if any."""
-        pending = Pending(next(self._ids), client, call.command, call.id, call.request)
+        pending = Pending(next(self._ids), client, call.command, call.id, call.request, shown)
         self._open[pending.id] = pending
         given_up = self._open.popitem(last=False)[1] if len(self._open) > MAX_OPEN else None
         return pending, given_up

@@ -86,8 +86,8 @@ class Requests:
                 viewer.send(Notice("modelCapabilities", capabilities(contract)))
             case RequestClip(_, request):
                 viewer.send(Notice("clipFailed", {"reason": NO_RECORDER}, request))
-            case Unknown(kind, request) if request is not None:
-                viewer.send(Refusal(request, "unsupported", f"this service does not serve {kind}"))
+            case Unknown(kind, request, channel) if request is not None:
+                viewer.send(Refusal(request, "unsupported", f"this service does not serve {kind}", channel))
             case _:
                 log.debug("viewer %d: %r ignored", viewer.id, message)
 

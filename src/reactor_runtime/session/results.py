@@ -13,18 +13,24 @@ KEPT_S = 300.0
 
 
 class StepResults:
-    """The folders that the model's process has filled, which are ours to delete. Belongs to the event loop's thread."""
+    """The folders that the model's process has filled, which are ours to delete. Belongs to the event loop's thread.
+
+    Sessions go by what their clients call them, which another session may be called later: the last has the name.
+    """
 
     def __init__(self) -> None:
         self._steps: dict[str, dict[int, Path]] = {}
-        self._bases: set[Path] = set()
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._named: dict[str, str] = {}
 
-    def add(self, saved: StepSaved) -> None:
-        """A step is complete."""
+    def add(self, saved: StepSaved) -> bool:
+        """A step is complete. False if another session has taken the name of its own: then it is deleted."""
         folder = Path(saved.folder)
+        if self._named.setdefault(saved.own_id, saved.session) != saved.session:
+            _delete(folder.parents[1])
+            return False
         self._steps.setdefault(saved.own_id, {})[saved.step] = folder
-        self._bases.add(folder.parents[1])
+        return True
 
     def steps(self, session: str) -> list[int] | None:
         """The steps of a session that are complete, in order; None for one that has left none."""
@@ -38,9 +44,12 @@ class StepResults:
             return None
         return folder / name
 
-    def begin(self, session: str) -> None:
-        """A session goes by that name: what an earlier one of it has left is not its own."""
+    def begin(self, session: str, unique: str) -> None:
+        """A session goes by that name: what an earlier one of it has left is not its own. `unique` is what the model's
+        process calls it.
+        """
         self._remove(session)
+        self._named[session] = unique
 
     def ended(self, session: str) -> None:
         """The session is over; what it has left is kept for a while."""
@@ -52,14 +61,24 @@ class StepResults:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        for steps in self._steps.values():
+            for base in _bases(steps):
+                shutil.rmtree(base, ignore_errors=True)
         self._steps.clear()
-        for base in self._bases:
-            shutil.rmtree(base, ignore_errors=True)
-        self._bases.clear()
+        self._named.clear()
 
     def _remove(self, session: str) -> None:
         if (timer := self._timers.pop(session, None)) is not None:
             timer.cancel()
-        folders = {folder.parent for folder in self._steps.pop(session, {}).values()}
-        for folder in folders:
-            asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, folder, True)
+        self._named.pop(session, None)
+        for base in _bases(self._steps.pop(session, {})):
+            _delete(base)
+
+
+def _bases(steps: dict[int, Path]) -> set[Path]:
+    """The folder of the session whose steps these are."""
+    return {folder.parents[1] for folder in steps.values()}
+
+
+def _delete(folder: Path) -> None:
+    asyncio.get_running_loop().run_in_executor(None, shutil.rmtree, folder, True)

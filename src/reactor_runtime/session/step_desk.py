@@ -31,12 +31,12 @@ class StepDesk:
         """A session begins; returns its order, in which it has a name."""
         self._session = session
         self.order = order if order.own_id else dataclasses.replace(order, own_id=str(uuid.uuid4()))
-        self.results.begin(self.order.own_id)
+        self.results.begin(self.order.own_id, session)
         return self.order
 
-    def adopt(self, session: str, *, stepped: bool) -> None:
+    def adopt(self, order: Order, session: str) -> None:
         """A session goes on that an edge before this one has begun."""
-        self.order, self._session = Order(stepped=stepped), session
+        self.order, self._session = order, session
 
     def ask(self, viewer: Viewer, message: RequestStep, contract: Contract | None, *, live: bool) -> None:
         """A client asks for a step of the session that runs, if it is `live`."""
@@ -54,7 +54,8 @@ class StepDesk:
         self._note("step_completed", step=message.step, saved=message.saved, error=message.error)
 
     def saved(self, message: StepSaved) -> None:
-        """What a step has made is complete, of this session or of one before."""
-        self.results.add(message)
+        """What a step has made is complete, of this session or of one before whose name no other has."""
+        if not self.results.add(message):
+            return
         facts = {"files": message.files, "usage": message.usage, "generate_s": message.generate_s}
         self._note("step_result_ready", session_id=message.own_id, step=message.step, **facts)

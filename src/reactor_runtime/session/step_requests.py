@@ -72,6 +72,7 @@ class StepRequests:
         self, viewer: Viewer, message: RequestStep, contract: Contract | None, order: Order, session: str | None
     ) -> None:
         """Judge a request and send it on; an answer follows in any case. `session` is the one that runs, if any."""
+        began = time.monotonic()
         if contract is None or session is None:
             return self._refuse(viewer, message, "no session is running", failure="NOT_READY")
         if not order.stepped:
@@ -96,8 +97,9 @@ class StepRequests:
         if (tracks and not self._give(number, session, tracks, parts)) or not self._forward(call, ()):
             return self._refuse(viewer, message, "the model is not running", failure="NOT_READY")
         self._asked[number] = _Asked(viewer, message.request, size)
+        took = time.monotonic() - began
         for _, made in calls:
-            self._note("command", name=made.name, args=made.args, conn_id=viewer.id)
+            self._note("command", name=made.name, args=made.args, conn_id=viewer.id, ingress_s=took)
         return None
 
     def answered(self, answer: StepAnswer, frames: memoryview) -> None:

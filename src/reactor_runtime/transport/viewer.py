@@ -110,7 +110,7 @@ class Viewer(Protocol):
 
     def send(self, message: ServerMessage) -> None:
         """Send a message, in order, if its wire has a form for it; what comes before its channel is open, or its wire
-        is known, waits, up to a bound.
+        is known, waits, up to a bound. Instead of an answer that cannot travel the client gets one that says so.
         """
         ...
 

@@ -1,5 +1,6 @@
 """What clients say and hear, and the wires that carry it."""
 
+from reactor_runtime.wire.answers import without_body
 from reactor_runtime.wire.conversation import Conversation, Wire
 from reactor_runtime.wire.messages import (
     Call,
@@ -63,4 +64,5 @@ __all__ = [
     "WireError",
     "problem",
     "weight",
+    "without_body",
 ]

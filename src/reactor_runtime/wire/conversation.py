@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from reactor_runtime.wire import gen1, v0, v1
+from reactor_runtime.wire.answers import without_body
 from reactor_runtime.wire.messages import ChannelName, ClientMessage, Packet, ServerMessage
 
 log = logging.getLogger("reactor.wire")
@@ -65,7 +66,7 @@ class Conversation:
 
     def say(self, message: ServerMessage) -> list[Packet]:
         """What of this can travel: nothing while the wire is not known, and then `release` has it. What the wire has no
-        form for is lost, with a warning.
+        form for is lost, with a warning; who waits for an answer is told that instead.
         """
         if self._wire is None:
             if len(self._held) < MAX_HELD:
@@ -75,7 +76,8 @@ class Conversation:
             packet = self._wire.value.encode(message)
         except (TypeError, ValueError, OverflowError) as error:  # A string that is no Unicode, an endless integer.
             log.warning("a client's wire has no form for a %s: %s", type(message).__name__, error)
-            return []
+            answer = without_body(message, "it cannot be written in this wire")
+            packet = None if answer is None else self._wire.value.encode(answer)
         return [] if packet is None else [packet]
 
     def release(self) -> list[Packet]:

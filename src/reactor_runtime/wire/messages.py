@@ -102,6 +102,7 @@ class Unknown:
 
     type: str
     request: str | None = None
+    channel: ChannelName = "data"
 
 
 ClientMessage = (

@@ -51,10 +51,12 @@ def decode(channel: ChannelName, data: bytes) -> ClientMessage:
     except DecodeError as error:
         raise WireError(f"not a message of {message.DESCRIPTOR.full_name}") from error
     kind = message.WhichOneof("payload")
-    if kind is None:
-        raise WireError(f"a {message.DESCRIPTOR.full_name} without a payload that is known")
-    body = getattr(message, kind)
     request = message.request_id if message.kind == REQUEST else None
+    if kind is None:
+        if request is None:
+            raise WireError(f"a {message.DESCRIPTOR.full_name} without a payload that is known")
+        return Unknown(f"a {message.DESCRIPTOR.full_name} whose payload it does not know", request, channel)
+    body = getattr(message, kind)
     match kind:
         case "command":
             return Call(body.type, arguments(body), request=request)
@@ -83,7 +85,7 @@ def decode(channel: ChannelName, data: bytes) -> ClientMessage:
         case "client_stats":
             return ClientStats(read_client_stats(body))
         case _:
-            return Unknown(kind, request)
+            return Unknown(kind, request, channel)
 
 
 def encode(message: ServerMessage) -> Packet | None:
@@ -108,8 +110,8 @@ def encode(message: ServerMessage) -> Packet | None:
             return _control(request, publish_track=TYPES["PublishTrackResponse"]())
         case PublishAnswer(request, (code, text)):
             return _control(request, error=_error(code, text))
-        case StepResult(request):
-            return _data(request, step_result=write_step(TYPES["StepResult"](), message))
+        case StepResult():
+            return Packet("data", write_step(TYPES, message, RESPONSE), False)
         case Notice(kind, data, request):
             return _notice(kind, data, request)
     return None

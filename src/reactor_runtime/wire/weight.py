@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-MAX_FIELDS = 20_000
+MAX_FIELDS = 4000
 """How many fields are looked at. What is behind them counts as a whole."""
 
 # Where the bytes of a frame are, by the numbers of `reactor_wire_v1.proto`: `request_step`, its `media_input`, the

@@ -124,7 +124,14 @@ class Worker:
         if contract.keeps_results:
             from reactor_runtime.worker.results import Results
 
-            driver.tally.results = Results(self._send, driver.emitter.rates, results.queue, results.movie)
+            place = self._settings.get("steps_folder")
+            driver.tally.results = Results(
+                self._send,
+                driver.emitter.rates,
+                results.queue,
+                results.movie,
+                Path(place) if place is not None else None,
+            )
 
     async def _drive(self, contract: Contract) -> int:
         self._loop = asyncio.get_running_loop()
@@ -240,9 +247,13 @@ class Worker:
     # Telling ----------------------------------------------------------------------------------------------------------
 
     def _current_status(self) -> Status:
-        s = self._status
-        session = self._driver.session if self._driver is not None else None
-        return Status(s.phase, s.model, s.contract, session, s.detail, session is not None and self._driver.on_request)
+        s, driver = self._status, self._driver
+        if driver is None or driver.session is None:
+            return s
+        tally = driver.tally
+        return msgspec.structs.replace(
+            s, session=driver.session, steps=tally.wanted, own_id=tally.own_id, stepped=driver.on_request
+        )
 
     def _tell(self, phase: Any, model: str, contract: Any = None, detail: str = "") -> None:
         with self._lock:  # Or an edge that attaches at this moment could hear the old status last.

@@ -35,6 +35,7 @@ from reactor_runtime.worker.events import EventQueue
 from reactor_runtime.worker.handling import Handling
 from reactor_runtime.worker.inbox import Inbox, newest
 from reactor_runtime.worker.reporter import text_of
+from reactor_runtime.worker.step_frames import StepFrames
 
 log = logging.getLogger("reactor.model")
 
@@ -50,6 +51,7 @@ class Calls:
         emitter: Emitter,
         events: EventQueue,
         inbox: Inbox,
+        frames: StepFrames,
     ) -> None:
         self.handling = Handling()
         self.times = CallTimes()
@@ -59,6 +61,7 @@ class Calls:
         self._emitter = emitter
         self._events = events
         self._inbox = inbox
+        self._frames = frames
 
     async def run(
         self, call: CommandCall, client: ClientInfo | None, files: dict[str, UploadedFile], superseded: Sequence[int]
@@ -128,6 +131,7 @@ class Calls:
         elif isinstance(message, FileAnnounced):
             self._send(Fault("file_failed", f"fileUploaded: {why}", client=message.client))
         elif isinstance(message, StepCall):
+            self._frames.drop(message.id)
             self._send(StepAnswer(message.id, error=why, failure="refused"))
 
     def done(self, command: int, error: str | None) -> None:

@@ -115,12 +115,12 @@ class Driver:
         self._reading = Reading(files or NoFiles(), description, self._progress.set)
         self.gate = asyncio.Event()
         self.lock = asyncio.Lock()
-        self._calls = Calls(model, description, send, self.emitter, self._events, self._inbox)
+        self._step_frames = step_frames or StepFrames(contract.inputs(), lambda message, _: send(message))
+        self._calls = Calls(model, description, send, self.emitter, self._events, self._inbox, self._step_frames)
         self._handling = self._calls.handling
         self._hooks = Hooks(model, description, self._handling)
         self._people = People(self._hooks, self._events.put)
         self.connected = self._people.connected
-        self._step_frames = step_frames or StepFrames(contract.inputs(), lambda message, _: send(message))
         self._server = StepServer(
             description, self._calls, self._step_frames, self.emitter, self.buffers, send, self._step, self._count
         )
@@ -223,8 +223,9 @@ class Driver:
     def _enter(self, message: LinkMessage | EdgeGone | Stop) -> None:
         self._inbox.append(message)
         self._arrived.set()
-        if isinstance(message, SessionEnd | Stop):
+        if self._ends(message):
             self._wind_up()
+        if isinstance(message, SessionEnd | Stop):
             self._loop.call_later(END_GRACE_S, self._hurry, message, False)
 
     async def _dispatch(self) -> None:
@@ -308,7 +309,7 @@ class Driver:
     async def _start_session(self, start: SessionStart) -> None:
         self.session = session = start.session
         self._over, self.on_request = None, start.stepped
-        self.ending = any(isinstance(message, SessionEnd | Stop) for message in self._inbox)
+        self.ending = any(self._ends(message) for message in self._inbox)
         self.tally.begin(start)
         if (state := self._description.new_state()) is not None:
             self._model.state = state
@@ -317,7 +318,8 @@ class Driver:
         self.emitter.begin(session)
         self._watch(self._watched)
         await self._hooks.run("session_started")
-        if (over := await run_starting(start, self, self._calls, self._reading, self._send)) is not None:
+        over = await run_starting(start, self, self._calls, self._reading, self._send, lambda: self.ending)
+        if over is not None:
             self.over(*over)
         elif not self.on_request:
             self.style.begin(session)
@@ -351,6 +353,10 @@ class Driver:
         self._reading.forget(session)
         self._step_frames.forget(session)
         self._send(SessionClosed(session))
+
+    def _ends(self, message: object) -> bool:
+        """Whether a message is the end of the session that runs."""
+        return isinstance(message, Stop) or (isinstance(message, SessionEnd) and message.session == self.session)
 
     def _wind_up(self) -> None:
         """The session's end has come, and the step in hand need not wait for what will not come."""

@@ -59,6 +59,7 @@ class Emitter:
         self._seq.clear()
         self._applied.clear()
         self._claimed.clear()
+        self._took, self._shed = 0.0, 0
         self.pacer.flush()
         self._stir()
 

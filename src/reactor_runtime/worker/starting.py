@@ -18,16 +18,22 @@ NO_FILE = "a file that it refers to has not come"
 
 
 async def run_starting(
-    start: SessionStart, runtime: Runtime, calls: Calls, reading: Reading, send: Callable[[LinkMessage], None]
+    start: SessionStart,
+    runtime: Runtime,
+    calls: Calls,
+    reading: Reading,
+    send: Callable[[LinkMessage], None],
+    ending: Callable[[], bool],
 ) -> tuple[str, str] | None:
-    """Run the commands in order, each when its files are there, which may take `start.patience` seconds in all.
+    """Run the commands in order, each when its files are there, which may take `start.patience` seconds in all, and
+    none once the session is `ending()`.
 
     One that fails is told. In a session of so many steps it ends the session: returns then why, and the cause.
     """
     now = asyncio.get_running_loop().time()
     until = now + start.patience
     for call in start.commands:
-        files = await _files(call, reading, until)
+        files = await _files(call, reading, now if ending() else until)
         if files is None:
             send(CommandDone(call.id, NO_FILE, code="unresolved_upload"))
             error, cause = NO_FILE, "start_refused"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -15,7 +16,14 @@ from numpy.typing import NDArray
 from reactor_runtime.authoring import InputFrame
 from reactor_runtime.contract import Track
 from reactor_runtime.link import LinkMessage, StepAnswer, StepInput, StepTrack, store, stored
-from reactor_runtime.worker.step_media import BadMedia, pictures_of, pieces_of, sound_of
+from reactor_runtime.worker.step_media import (
+    MAX_DECODED_BYTES,
+    BadMedia,
+    decoded_bytes,
+    pictures_of,
+    pieces_of,
+    sound_of,
+)
 
 log = logging.getLogger("reactor.model")
 
@@ -40,36 +48,37 @@ class StepFrames:
         self._inputs = {track.name: track for track in inputs}
         self._send = send
         self._lock = threading.Lock()
-        self._come: dict[int, tuple[str, Mapping[str, list[InputFrame]] | InputRefused]] = {}
+        self._come: dict[int, tuple[StepInput, memoryview]] = {}
 
     def come(self, message: StepInput, fd: int) -> None:
-        """What a client gives to a step; takes ownership of `fd`. Decodes, on the link's thread: the step comes behind
-        it, and everything else of a session of steps does too.
-        """
+        """What a client gives to a step; takes ownership of `fd`. It stays as it is until the step takes it."""
         data = stored(fd, sum(frame.size for track in message.tracks for frame in track.frames))
-        made: dict[str, list[InputFrame]] | InputRefused = {}
+        with self._lock:
+            self._come[message.id] = message, data
+
+    async def take(self, step: int) -> Mapping[str, list[InputFrame]]:
+        """What was given to a step, by track; nobody asks again. Decodes in another thread. Raises `InputRefused`."""
+        with self._lock:
+            message, data = self._come.pop(step, (None, None))
+        if message is None or data is None:
+            return {}
         try:
-            made = self._read(message.tracks, data)
-        except InputRefused as refused:
-            made = refused
+            return await asyncio.to_thread(self._read, message.tracks, data)
+        except InputRefused:
+            raise
         except Exception as error:
             log.exception("what a client has given to a step cannot be read")
-            made = InputRefused(f"it cannot be read: {type(error).__name__}", "media_input")
-        with self._lock:
-            self._come[message.id] = message.session, made
+            raise InputRefused(f"it cannot be read: {type(error).__name__}", "media_input") from None
 
-    def take(self, step: int) -> Mapping[str, list[InputFrame]]:
-        """What was given to a step, by track; nobody asks again. Raises `InputRefused`."""
+    def drop(self, step: int) -> None:
+        """The step will not be made, if it was given anything at all."""
         with self._lock:
-            _, made = self._come.pop(step, ("", {}))
-        if isinstance(made, InputRefused):
-            raise made
-        return made
+            self._come.pop(step, None)
 
     def forget(self, session: str) -> None:
         """The session is over."""
         with self._lock:
-            self._come = {step: come for step, come in self._come.items() if come[0] != session}
+            self._come = {step: come for step, come in self._come.items() if come[0].session != session}
 
     def answer(self, answer: StepAnswer, parts: Sequence[Part]) -> None:
         """Send an answer, and the bytes of the frames in it."""
@@ -86,26 +95,34 @@ class StepFrames:
     def _read(self, tracks: Sequence[StepTrack], data: memoryview) -> dict[str, list[InputFrame]]:
         """Raises `InputRefused`."""
         made: dict[str, list[InputFrame]] = {}
-        at, now = 0, time.monotonic()
+        at, size, now = 0, 0, time.monotonic()
         for index, track in enumerate(tracks):
             pieces = []
             for frame in track.frames:
                 pieces.append(data[at : at + frame.size])
                 at += frame.size
             try:
-                frames = self._track(track, pieces, now)
+                if track.track in made:
+                    raise BadMedia(f"track {track.track!r} is listed before: give all of its frames in one entry")
+                size += decoded_bytes(track, *self._sound(track))
+                if size > MAX_DECODED_BYTES:
+                    raise BadMedia(f"the request has {size} bytes up to here, decoded, above {MAX_DECODED_BYTES}")
+                made[track.track] = self._track(track, pieces, now)
             except BadMedia as bad:
                 entry = f"media_input[{index}]"
                 raise InputRefused(f"{entry} is refused: {bad}", entry) from None
-            made.setdefault(track.track, []).extend(frames)
         return made
+
+    def _sound(self, track: StepTrack) -> tuple[int, int]:
+        """The rate in Hz and the channels with which the model hears an audio track."""
+        wanted = self._inputs[track.track]
+        return wanted.rate or round(track.rate), wanted.channels
 
     def _track(self, track: StepTrack, pieces: Sequence[memoryview], now: float) -> list[InputFrame]:
         """Raises `BadMedia`."""
         if track.kind == "audio":
-            wanted = self._inputs[track.track]
-            samples = sound_of(track, pieces, wanted.rate or round(track.rate), wanted.channels)
-            return [InputFrame(piece, now) for piece in pieces_of(samples, wanted.rate or round(track.rate))]
+            rate, channels = self._sound(track)
+            return [InputFrame(piece, now) for piece in pieces_of(sound_of(track, pieces, rate, channels), rate)]
         return [
             InputFrame(picture, now, frame.metadata or b"", frame.capture_time_us)
             for frame, picture in pictures_of(track, pieces)

@@ -13,12 +13,23 @@ from reactor_runtime.authoring import PIECE_S
 from reactor_runtime.link import StepFrame, StepTrack
 
 MAX_DECODED_BYTES = 512 << 20
-"""What the pictures of one track take, decoded: a few bytes of H.264 may say that they are many and large."""
+"""What the frames of one request take, decoded: a few bytes of H.264 may say that they are many and large."""
+_BLOCK = 16
+"""H.264 codes pictures in blocks of so many pixels a side."""
 _IDR, _START = 5, b"\0\0\1"
 
 
 class BadMedia(ValueError):
     """A client's frames are not what they say; the text is for the client."""
+
+
+def decoded_bytes(track: StepTrack, rate: int, channels: int) -> int:
+    """What the frames of a track take at most when they are decoded; sound is heard at `rate` Hz on `channels`."""
+    if track.kind == "audio":
+        return round(sum(frame.shape[1] for frame in track.frames) * rate / track.rate) * channels * 2
+    largest = max((_pixels(frame) for frame in track.frames), default=0)
+    encoded = any(frame.encoding == "h264" for frame in track.frames)
+    return 3 * (largest * len(track.frames) if encoded else sum(map(_pixels, track.frames)))
 
 
 def pictures_of(track: StepTrack, pieces: Sequence[memoryview]) -> list[tuple[StepFrame, NDArray[np.uint8]]]:
@@ -28,9 +39,6 @@ def pictures_of(track: StepTrack, pieces: Sequence[memoryview]) -> list[tuple[St
     kinds = {frame.encoding for frame in track.frames}
     if len(kinds) > 1:
         raise BadMedia("its pictures are all raw, or all encoded")
-    size = sum(frame.shape[0] * frame.shape[1] * 3 for frame in track.frames)
-    if size > MAX_DECODED_BYTES:
-        raise BadMedia(f"its pictures have {size} bytes together, above {MAX_DECODED_BYTES}")
     if "h264" in kinds:
         return _decoded(track.frames, pieces)
     return [
@@ -80,6 +88,8 @@ def _decoded(frames: Sequence[StepFrame], pieces: Sequence[memoryview]) -> list[
         raise BadMedia("its first frame is no IDR picture, so that nothing can be decoded")
     decoder: Any = av.CodecContext.create("h264", "r")
     decoder.thread_count = 1  # Every picture comes out as soon as it can.
+    # Or the decoder would hold many that are larger than their shapes say before it gives the first.
+    decoder.options = {"max_pixels": str(max(_pixels(frame, to=_BLOCK) for frame in frames))}
     made: list[tuple[StepFrame, NDArray[np.uint8]]] = []
     try:
         for number, piece in enumerate(pieces):
@@ -88,7 +98,8 @@ def _decoded(frames: Sequence[StepFrame], pieces: Sequence[memoryview]) -> list[
             made += _checked(decoder.decode(packet), frames)
         made += _checked(decoder.decode(None), frames)
     except av.FFmpegError as error:
-        raise BadMedia(f"it is no H.264 stream: {error.strerror}") from None
+        text = "it is no H.264 stream, or its pictures are larger than their shapes say"
+        raise BadMedia(f"{text}: {error.strerror}") from None
     if len(made) != len(frames):
         raise BadMedia(f"{len(frames)} frames decode to {len(made)} pictures; each is one access unit")
     return made
@@ -101,6 +112,12 @@ def _checked(decoded: Sequence[Any], frames: Sequence[StepFrame]) -> Iterator[tu
             wanted = f"{frame.shape[1]}x{frame.shape[0]}"
             raise BadMedia(f"frame {picture.pts} is {picture.width}x{picture.height}, and its shape says {wanted}")
         yield frame, picture.to_ndarray(format="rgb24")
+
+
+def _pixels(frame: StepFrame, to: int = 1) -> int:
+    """Of a picture whose sides are made multiples of `to`."""
+    height, width = frame.shape[:2]
+    return -(-height // to) * -(-width // to) * to * to
 
 
 def _has_idr(unit: bytes) -> bool:

@@ -75,7 +75,7 @@ class StepServer:
         `files` holds those that the commands refer to. Never raises what the author's code raises.
         """
         try:
-            media = self._frames.take(call.id)
+            media = await self._frames.take(call.id)
             for entry, command in zip(call.entries, call.calls, strict=True):
                 done = await self._calls.perform(command, client, files)
                 if done is not None and done.error is not None:

@@ -23,11 +23,15 @@ class Tally:
         self.made = 0
         """How many of them have been completed."""
         self._send = send
-        self._session = self._own_id = ""
+        self.own_id = ""
+        """What the clients of the session call it."""
+        self._session = ""
 
     def begin(self, start: SessionStart) -> None:
         """A session begins."""
-        self._session, self._own_id, self.wanted, self.made = start.session, start.own_id, start.steps, 0
+        if self.results is not None:
+            self.results.begin()
+        self._session, self.own_id, self.wanted, self.made = start.session, start.own_id, start.steps, 0
 
     @property
     def full(self) -> bool:
@@ -43,7 +47,7 @@ class Tally:
         """A step that counts is over, and all that it has shown is sent: `outputs`, at `fps` frames per second."""
         self.made += 1
         saved = self.results is not None and self.results.keep(
-            self._own_id, self._session, self.made, fps, step, outputs
+            self.own_id, self._session, self.made, fps, step, outputs
         )
         done = StepDone(self._session, self.made, step.elapsed or 0.0, step.error, saved)
         self._send(done)

@@ -72,6 +72,8 @@ class Buckets:
         self._counts = dict.fromkeys(tracks, 0)
         self.forgotten = 0
         """Buckets that were given up because too many waited."""
+        self.lacking: list[str] = []
+        """Which tracks the last of these waited for."""
 
     def put(self, track: str, value: Any, bucket: int | None) -> dict[str, Any] | None:
         """Put a track's value into its bucket, in the place of an earlier one. Returns the bucket's values by track
@@ -86,6 +88,6 @@ class Buckets:
             return {**values, track: value}
         values[track] = self._keep(value)
         if len(self._waiting) > MAX_WAITING:
-            del self._waiting[next(iter(self._waiting))]
-            self.forgotten += 1
+            oldest = self._waiting.pop(next(iter(self._waiting)))
+            self.forgotten, self.lacking = self.forgotten + 1, sorted(self._tracks - oldest.keys())
         return None

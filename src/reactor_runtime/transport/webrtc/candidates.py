@@ -8,15 +8,18 @@ import contextlib
 FIRST_WITHIN_S, NEXT_WITHIN_S = 0.5, 0.004
 """Host candidates come all at once: when the first has, the answer leaves as soon as there is no other for this long. A
 server that cannot be reached never delays it."""
+RELAYED_WITHIN_S = 3.0
+"""Where only relayed candidates count: a TURN server takes a few round trips, and an answer without any is useless."""
 
 Candidate = tuple[str | None, int | None, str]
 """The section by its mid and by its number, and the line."""
 
 
 class LocalCandidates:
-    """Belongs to the event loop's thread."""
+    """Belongs to the event loop's thread. With `relay_only` only those of TURN servers are looked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, relay_only: bool = False) -> None:
+        self._first_within = RELAYED_WITHIN_S if relay_only else FIRST_WITHIN_S
         self._found: list[Candidate] = []
         self._all = False
         self._news = asyncio.Event()
@@ -38,11 +41,11 @@ class LocalCandidates:
         self._news.clear()
 
     async def first(self) -> list[Candidate]:
-        """Those of this machine itself, whatever a STUN or TURN server does; none if there is none `FIRST_WITHIN_S`
-        after this.
+        """Those that come first: of this machine itself, whatever a STUN or TURN server does, or of a TURN server where
+        only these are looked for. None if there is none in time.
         """
         with contextlib.suppress(TimeoutError):
             while not self._all:
-                await asyncio.wait_for(self._news.wait(), NEXT_WITHIN_S if self._found else FIRST_WITHIN_S)
+                await asyncio.wait_for(self._news.wait(), NEXT_WITHIN_S if self._found else self._first_within)
                 self._news.clear()
         return list(self._found)

@@ -19,7 +19,7 @@ FRAME_BYTES = 1 << 20
 
 
 class MessageLimit:
-    """A token bucket; `admit` is cheap enough to run for each message of a flood, on whichever thread brings it."""
+    """A token bucket; it is cheap enough to be asked for each message of a flood, on whichever thread brings it."""
 
     def __init__(self, rate: float = MESSAGES_PER_S, burst: float = BURST) -> None:
         self.rate, self._burst = rate, burst
@@ -28,9 +28,9 @@ class MessageLimit:
         self._refused = 0
         self._told_at = 0.0
 
-    def admit(self, length: int, frames: int = 0) -> bool:
-        """Whether one more message may pass, of so many bytes and so many more of frames."""
-        cost = 1 + length // LONG_BYTES + frames // FRAME_BYTES
+    def admit(self, length: int) -> bool:
+        """Whether one more message of so many bytes may pass."""
+        cost = 1 + length // LONG_BYTES
         with self._lock:
             now = time.monotonic()
             self._tokens = min(self._burst, self._tokens + (now - self._at) * self.rate)
@@ -40,6 +40,13 @@ class MessageLimit:
                 return True
             self._refused += 1
             return False
+
+    def charge(self, length: int, frames: int) -> None:
+        """Count the bytes of a message that has passed as if it had none: so many, and so many more of frames. Those
+        that follow wait until that is made up for.
+        """
+        with self._lock:
+            self._tokens -= length // LONG_BYTES + frames // FRAME_BYTES
 
     def to_tell(self) -> int:
         """How many were refused since it was last told, at most once a second; 0 when there is nothing to tell."""

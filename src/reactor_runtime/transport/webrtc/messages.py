@@ -26,15 +26,40 @@ dropped.
 """
 HIGH_BYTES = 4 << 20
 """What is given to libwebrtc at once: its own buffer has 16 MiB, and closes the channel over more."""
+MIN_SLICE_BYTES = 1200
+"""However little a client says that it takes; a packet holds as much."""
 DRAIN_S = 0.2
 
-Whole = Callable[[bytes, bool], tuple[bytes, bool, int] | None]
+
+class Inlet:
+    """What comes by one channel, until the client opens another of the same name. Belongs to the thread that brings it,
+    but for `replace`. `limit` is the bytes of the longest message that is taken.
+    """
+
+    def __init__(self, limit: int, *, sliced: bool) -> None:
+        self.limit = limit
+        self.replaced = False
+        self._assembler = Assembler(limit) if sliced else None
+
+    def take(self, data: bytes, *, text: bool) -> tuple[bytes, bool, int] | None:
+        """A message, whether that is text, and its length; None until it is whole, and of a channel that was replaced.
+        Raises `BadChunk`.
+        """
+        assembler = self._assembler
+        if self.replaced:
+            return None
+        return (data, text, len(data)) if assembler is None else assembler.add(data)
+
+    def replace(self) -> None:
+        """The client has opened another: what has come in part is forgotten."""
+        self.replaced, self._assembler = True, None
 
 
 class _Outbox:
-    """What waits for its turn on one channel, piece by piece."""
+    """What waits for its turn on one open channel, piece by piece."""
 
-    def __init__(self) -> None:
+    def __init__(self, channel: Any) -> None:
+        self.channel = channel
         self._messages: deque[tuple[Iterator[bytes], int, bool]] = deque()
         self.waiting = 0
         """Bytes of the messages that have not left as a whole."""
@@ -67,11 +92,12 @@ class Messages:
     def __init__(self, connection: int) -> None:
         self._connection = connection
         self._channels: dict[ChannelName, Any] = {}
-        self._ready: set[ChannelName] = set()
+        self._inlets: dict[ChannelName, Inlet] = {}
         self._queued: dict[ChannelName, list[Packet]] = {"data": [], "control": []}
-        self._leaving: dict[ChannelName, _Outbox] = {"data": _Outbox(), "control": _Outbox()}
+        self._leaving: dict[ChannelName, _Outbox] = {}
         self._slice = 0  # 0: messages travel whole.
         self._bound = MAX_BUFFERED_BYTES
+        self._failed = False
         self._loop = asyncio.get_running_loop()
         self.longest = 0
         """Bytes of the longest message that is sent."""
@@ -80,47 +106,56 @@ class Messages:
 
     def negotiate(self, offer: str, *, stepped: bool = False) -> None:
         """Take from an offer what the client does and bears; `stepped` messages carry frames."""
-        self.longest = max_message_size(offer)
-        if (whole := chunked_message_size(offer)) is not None:
-            self._slice, self.longest = min(SLICE_BYTES, self.longest), whole
+        piece = max_message_size(offer)
+        if (whole := chunked_message_size(offer)) is None:
+            self.longest = min(piece, MAX_MESSAGE_BYTES)  # Over a longest message of libwebrtc's the channel closes.
+        else:
+            self._slice = max(MIN_SLICE_BYTES, min(SLICE_BYTES, piece))
+            self.longest = min(whole, MAX_STEP_BYTES)
             self.limit = MAX_STEP_BYTES if stepped else MAX_CHUNKED_BYTES
-        self.longest = min(self.longest, MAX_STEP_BYTES)
         self._bound = 2 * MAX_STEP_BYTES if stepped else MAX_BUFFERED_BYTES
 
     def promise(self, answer: str) -> str:
         """The answer with what we do."""
         return with_chunking(answer, self.limit) if self._slice else answer
 
-    def add(self, name: ChannelName, channel: Any) -> Whole:
-        """The client has opened a channel. On libwebrtc's thread; the function returned puts together what comes there:
-        from bytes and whether they are text, to a message, whether that is text, and its length. Raises `BadChunk`.
-        """
+    def add(self, name: ChannelName, channel: Any) -> Inlet:
+        """The client has opened a channel; the one that it had of that name is closed. On libwebrtc's thread."""
+        if (inlet := self._inlets.get(name)) is not None:
+            inlet.replace()
+            self._post(self._channels[name].close)
+        limit = min(self.limit, MAX_CHUNKED_BYTES) if name == "control" else self.limit
+        inlet = self._inlets[name] = Inlet(limit, sliced=bool(self._slice))
         self._channels[name] = channel
         channel.set_buffered_amount_low_threshold(HIGH_BYTES // 2)
         channel.on_buffered_amount_low(lambda: self._post(self._pump, name))
-        if not self._slice:
-            return lambda data, text: (data, text, len(data))
-        assembler = Assembler(self.limit)
-        return lambda data, _text: assembler.add(data)
+        return inlet
 
     def has(self, name: ChannelName) -> bool:
         return name in self._channels
 
     def open(self, name: ChannelName) -> bool:
-        """Whether a channel takes messages."""
-        if name not in self._ready and name in self._channels:
-            if self._channels[name].state() != rtc.DataChannelState.Open:
+        """Whether a channel takes messages. What was to leave by one that it replaces is lost."""
+        channel = self._channels.get(name)
+        if channel is None:
+            return False
+        if name not in self._leaving or self._leaving[name].channel is not channel:
+            if channel.state() != rtc.DataChannelState.Open:
                 return False
-            self._ready.add(name)
-        return name in self._ready
+            self._leaving[name] = _Outbox(channel)
+        return True
 
-    def send(self, packet: Packet) -> None:
-        """Send in order, or queue until the channel is open."""
+    def send(self, packet: Packet, *, spare: int = 0) -> str:
+        """Send in order, or queue until the channel is open. Returns why not, if the client does not take it;
+        `spare` more bytes than usual may wait before it.
+        """
         queue = self._queued[packet.channel]
         if not queue and self.open(packet.channel):
-            self._send(packet)
-        elif len(queue) < MAX_QUEUED_MESSAGES:
-            queue.append(packet)
+            return self._send(packet, spare)
+        if len(queue) >= MAX_QUEUED_MESSAGES:
+            return f"{len(queue)} messages wait for the channel {packet.channel} to open"
+        queue.append(packet)
+        return ""
 
     def flush(self) -> None:
         """Send what waits for channels that are open by now."""
@@ -142,30 +177,37 @@ class Messages:
             with contextlib.suppress(Exception):
                 channel.close()
         self._channels.clear()
-        self._ready.clear()
+        self._leaving.clear()
 
-    def _send(self, packet: Packet) -> None:
-        channel, outbox, size = self._channels[packet.channel], self._leaving[packet.channel], len(packet.data)
+    def _send(self, packet: Packet, spare: int = 0) -> str:
+        outbox, size = self._leaving[packet.channel], len(packet.data)
         if size > self.longest:  # libwebrtc would close the channel over it.
             what = "a message of %d bytes is not sent: connection %d takes %d"
             log.warning(what, size, self._connection, self.longest)
-            return
-        if channel.buffered_amount() + outbox.waiting > self._bound:
+            return f"it has {size} bytes, and the client takes {self.longest}"
+        if (waiting := outbox.channel.buffered_amount() + outbox.waiting) > self._bound + spare:
             log.warning("connection %d does not read its messages: one is dropped", self._connection)
-            return
+            return f"{waiting} bytes wait for the client to read them, and at most {self._bound} may"
         pieces = chunks(packet.data, text=packet.text, size=self._slice) if self._slice else iter((packet.data,))
         outbox.add(pieces, size, binary=bool(self._slice) or not packet.text)
         self._pump(packet.channel)
+        return ""
 
     def _pump(self, name: ChannelName) -> None:
         """Give libwebrtc what it takes; it calls again when most of that has left."""
-        channel, outbox = self._channels.get(name), self._leaving[name]
+        if (outbox := self._leaving.get(name)) is None:
+            return
         try:
-            while channel is not None and channel.buffered_amount() < HIGH_BYTES and (piece := outbox.next()):
-                channel.send(*piece)
+            while outbox.channel.buffered_amount() < HIGH_BYTES and (piece := outbox.next()):
+                outbox.channel.send(*piece)
         except RuntimeError as error:
             outbox.clear()
             log.debug("connection %d: message not sent: %s", self._connection, error)
+        except Exception:  # A broadcast goes on to the others.
+            outbox.clear()
+            if not self._failed:
+                log.exception("connection %d: messages cannot be sent", self._connection)
+            self._failed = True
 
     def _post(self, call: Callable[..., object], *args: Any) -> None:
         with contextlib.suppress(RuntimeError):  # The loop is closed: the edge is going down.

@@ -11,7 +11,7 @@ import reactor_webrtc as rtc
 
 from reactor_runtime.media.encoder import Codec
 from reactor_runtime.transport.viewer import Offer, OfferRefused, TrackPlan
-from reactor_runtime.transport.webrtc.candidates import LocalCandidates
+from reactor_runtime.transport.webrtc.candidates import Candidate, LocalCandidates
 from reactor_runtime.transport.webrtc.sdp import ice_ufrags, same_end, sections, with_candidates, with_channels
 
 log = logging.getLogger("reactor.webrtc")
@@ -27,7 +27,7 @@ class Negotiation:
         self.local = LocalCandidates()
         self._offer: Offer | None = None
         self._described = asyncio.Event()
-        self._remote: list[Any] = []
+        self._remote: list[Candidate] = []
 
     def continued_by(self, offer: Offer, codecs: Mapping[str, Codec]) -> bool:
         """Whether an offer comes from the client's end of this very connection: it restarts ICE, or repeats itself.
@@ -75,17 +75,18 @@ class Negotiation:
         return with_candidates(answer.sdp, await self.local.first())
 
     async def add(self, pc: Any, candidate: str, mid: str | None, index: int | None) -> None:
-        """A remote candidate, which may come before the offer is applied."""
+        """A remote candidate, which may come before the offer is applied. What is none is ignored."""
         if ".local " in candidate:
             return  # An mDNS name of a browser: its checks teach us its address.
-        item = rtc.IceCandidate(candidate, mid, index)
+        item = (mid, index, candidate)
         if self._described.is_set():
             await self._add(pc, item)
         else:
             self._remote.append(item)
 
-    async def _add(self, pc: Any, candidate: Any) -> None:
+    async def _add(self, pc: Any, candidate: Candidate) -> None:
+        mid, index, line = candidate
         try:
-            await pc.add_ice_candidate(candidate)
-        except RuntimeError as error:
+            await pc.add_ice_candidate(rtc.IceCandidate(line, mid, index))
+        except (RuntimeError, OverflowError, ValueError) as error:
             log.debug("connection %d: candidate ignored: %s", self._connection, error)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,14 +18,23 @@ from reactor_runtime.media.sound import RATE, AudioSink
 from reactor_runtime.media.timing import StageTotals
 from reactor_runtime.transport.statistics import PathStatistics
 from reactor_runtime.transport.viewer import Offer, OfferRefused, PublishedPicture, TrackPlan, ViewerEvents
+from reactor_runtime.transport.webrtc.candidates import LocalCandidates
 from reactor_runtime.transport.webrtc.chunking import BadChunk
 from reactor_runtime.transport.webrtc.frame_metadata import CARRIERS, Pictures, takes_metadata
 from reactor_runtime.transport.webrtc.limits import LONG_BYTES, MAX_CHUNKED_BYTES, MessageLimit
 from reactor_runtime.transport.webrtc.messages import Messages
 from reactor_runtime.transport.webrtc.negotiation import Negotiation
 from reactor_runtime.transport.webrtc.sender import VideoSender
-from reactor_runtime.transport.webrtc.statistics import path_statistics
-from reactor_runtime.wire import ChannelName, ClientMessage, Conversation, Packet, ServerMessage, WireError, weight
+from reactor_runtime.transport.webrtc.statistics import path_statistics, track_names
+from reactor_runtime.wire import (
+    ChannelName,
+    ClientMessage,
+    Conversation,
+    ServerMessage,
+    WireError,
+    weight,
+    without_body,
+)
 
 log = logging.getLogger("reactor.webrtc")
 
@@ -37,6 +46,8 @@ FIRST_WORD_S = 0.5
 something is to be said in it. Clients speak as soon as their channel is open."""
 CONTROL_GRACE_S = 0.05
 """How long after its data channel a client that may have another for control has to open that."""
+ANSWERS_BYTES = 1 << 20
+"""What may wait for a client that does not read, beyond all other messages, of the answers that say just that."""
 MAX_EARLY = 64
 """Messages that may come before the connection has told that it is there."""
 MESSAGE_STAGES = ("reassembly", "dispatch", "parse", "start_wait")
@@ -110,6 +121,11 @@ class Peer:
         return self._messages.longest
 
     @property
+    def opened(self) -> bool:
+        """Whether the events have been told of it: from there on they close it."""
+        return self._opened
+
+    @property
     def closed(self) -> bool:
         return self._closed
 
@@ -117,6 +133,7 @@ class Peer:
         self, factory: rtc.PeerConnectionFactory, config: rtc.RtcConfiguration, offer: Offer, plan: TrackPlan
     ) -> str:
         """Apply an offer; returns the answer."""
+        self._negotiation.local = LocalCandidates(relay_only=config.ice_transport_type == "relay")
         observer = rtc.PeerConnectionObserver()
         observer.on_connection_state_change = self._hop(self._on_state)
         observer.on_ice_candidate = self._hop(
@@ -132,8 +149,7 @@ class Peer:
         self._has_verbs = offer.has_verbs
         self._messages.negotiate(offer.sdp, stepped=offer.stepped)
         await self._negotiation.take(self._pc, offer, plan)
-        self._names = {track.mid: track.name for track in offer.tracks or ()}
-        self._names.update((mid, name) for name, mid in plan.mids.items())
+        self._names = track_names(offer, plan)
         by_mid = {transceiver.mid(): transceiver for transceiver in await self._pc.transceivers()}
         if takes_metadata(offer.sdp):
             for transceiver in by_mid.values():
@@ -182,12 +198,12 @@ class Peer:
             await self._negotiation.add(self._pc, candidate, mid, index)
 
     def send(self, message: ServerMessage) -> None:
-        if not self._closed:
-            self._transmit(self._conversation.say(message))
-
-    def _transmit(self, packets: Iterable[Packet]) -> None:
-        for packet in packets:
-            self._messages.send(packet)
+        if self._closed:
+            return
+        for packet in self._conversation.say(message):
+            if (why := self._messages.send(packet)) and (answer := without_body(message, why)) is not None:
+                for short in self._conversation.say(answer):
+                    self._messages.send(short, spare=ANSWERS_BYTES)
 
     async def statistics(self) -> PathStatistics | None:
         if self._closed or self._pc is None:
@@ -303,7 +319,7 @@ class Peer:
     def _on_data_channel(self, channel: Any) -> None:
         """On libwebrtc's thread: messages may follow at once, so the handlers are set here."""
         name: ChannelName = "control" if channel.label() == "control" else "data"
-        whole = self._messages.add(name, channel)
+        inlet = self._messages.add(name, channel)
         began: float | None = None
 
         def message(data: bytes, binary: bool) -> None:
@@ -311,7 +327,7 @@ class Peer:
             now = time.monotonic()
             began = now if began is None else began
             try:
-                came = whole(data, not binary)
+                came = inlet.take(data, text=not binary)
             except BadChunk as error:
                 self._post(self.leave, str(error))
                 return
@@ -319,22 +335,31 @@ class Peer:
                 return
             first, began = began, None
             data, text, length = came
-            parsed = weight(data) if not text and len(data) > LONG_BYTES else length
-            if length > self._messages.limit:
-                why = f"a message of {length} bytes is above the limit of {self._messages.limit}"
+            frames = inlet.limit > MAX_CHUNKED_BYTES and not text and len(data) > LONG_BYTES
+            if length > inlet.limit:
+                why = f"a message of {length} bytes is above the limit of {inlet.limit}"
                 self._post(self._events.viewer_refused, self, "message_too_large", why)
-            elif parsed > MAX_CHUNKED_BYTES:
-                why = f"a message has at most {MAX_CHUNKED_BYTES} bytes beside its frames, not {parsed}"
+            elif self._limit.admit(0 if frames else min(length, MAX_CHUNKED_BYTES)):
+                own = length
+                if frames:  # Weighed only now, for that takes time too.
+                    own = weight(data)
+                    self._limit.charge(min(own, MAX_CHUNKED_BYTES), length - own)
+                if own <= MAX_CHUNKED_BYTES:
+                    self._post(self._hear, name, data, text, first, now)
+                    return
+                why = f"a message has at most {MAX_CHUNKED_BYTES} bytes beside its frames, not {own}"
                 self._post(self._events.viewer_refused, self, "message_too_large", why)
-            elif self._limit.admit(parsed, length - parsed):
-                self._post(self._hear, name, data, text, first, now)
             elif refused := self._limit.to_tell():
                 why = f"{refused} messages were dropped: at most {self._limit.rate:.0f} a second, fewer long"
                 self._post(self._events.viewer_refused, self, "rate_limited", why)
 
+        def closed() -> None:
+            if not inlet.replaced:
+                self._post(self.leave, "the client closed the channel")
+
         channel.on_message(message)
         channel.on_open(self._hop(self._maybe_open))
-        channel.on_close(lambda: self._post(self.leave, "the client closed the channel"))
+        channel.on_close(closed)
         self._post(self._maybe_open)
 
     def _hear(self, channel: ChannelName, data: bytes, text: bool, first: float, last: float) -> None:
@@ -350,7 +375,8 @@ class Peer:
                 self._events.viewer_refused(self, "invalid_message", str(error))
             return
         self._stages.took("parse", time.monotonic() - now)
-        self._transmit(self._conversation.release())
+        for packet in self._conversation.release():
+            self._messages.send(packet)
         self._heard.set()
         if self._closed:
             return

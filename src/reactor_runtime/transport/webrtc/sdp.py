@@ -80,16 +80,18 @@ def choose_codec(offered: set[str], preference: Iterable[Codec], in_use: Iterabl
 
 def max_message_size(sdp: str) -> int:
     """The longest message that the client takes on a data channel, in bytes (RFC 8841 §6: 64 KiB unless it says)."""
-    for line in sdp.splitlines():
-        if line.startswith("a=max-message-size:") and line[19:].strip().isdigit():
-            return int(line[19:]) or sys.maxsize  # 0 means any length.
+    for line in _of_channels(sdp):
+        if (found := re.fullmatch(r"a=max-message-size: *([0-9]{1,20})\s*", line)) is not None:
+            return int(found[1]) or sys.maxsize  # 0 means any length.
     return 65_536
 
 
 def chunked_message_size(sdp: str) -> int | None:
-    """The longest message, in bytes, of a client that cuts up its own and puts ours together; None of any other."""
+    """The longest message, in bytes, of a client that cuts up its own and puts ours together; None of any other. It may
+    say so of the whole description.
+    """
     for line in sdp.splitlines():
-        if (found := re.match(rf"{_CHUNKING}(?: max-message-size=(\d+))?\s*$", line)) is not None:
+        if (found := re.fullmatch(rf"{_CHUNKING}(?: max-message-size=([0-9]{{1,20}}))?\s*", line)) is not None:
             return int(found[1] or CHUNKED_BYTES)
     return None
 
@@ -140,6 +142,11 @@ def with_candidates(sdp: str, candidates: Iterable[tuple[str | None, int | None,
 
 def _values(sdp: str, prefix: str) -> list[str]:
     return [line[len(prefix) :].strip() for line in sdp.splitlines() if line.startswith(prefix)]
+
+
+def _of_channels(sdp: str) -> list[str]:
+    """The lines of the sections of data channels."""
+    return [line for block in _blocks(sdp)[1:] if block[0].startswith("m=application") for line in block]
 
 
 def _blocks(sdp: str) -> list[list[str]]:

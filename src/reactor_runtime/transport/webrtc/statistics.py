@@ -7,6 +7,14 @@ from collections.abc import Mapping
 import reactor_webrtc as rtc
 
 from reactor_runtime.transport.statistics import PathStatistics, TrackStatistics
+from reactor_runtime.transport.viewer import Offer, TrackPlan
+
+
+def track_names(offer: Offer, plan: TrackPlan) -> dict[str, str]:
+    """The model's track of each section, by its mid. A client may map others, which are nobody's."""
+    brought = {*plan.published_video, *plan.published_audio}
+    names = {t.mid: t.name for t in offer.tracks or () if t.direction == "sendonly" and t.name in brought}
+    return names | {mid: name for name, mid in plan.mids.items()}
 
 
 def path_statistics(report: rtc.StatsReport, names: Mapping[str, str]) -> PathStatistics:

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from reactor_runtime.authoring.app import MOVIE_FILE, RESULT_FILE
 from reactor_runtime.link import LinkMessage, StepSaved
 from reactor_runtime.worker.media_types import media_type
 from reactor_runtime.worker.results.movie import write_movie
-from reactor_runtime.worker.results.record import StepRecord, copied
+from reactor_runtime.worker.results.record import StepRecord, copied, copied_bytes
 from reactor_runtime.workspace import MovieSettings
 
 log = logging.getLogger("reactor.model")
@@ -27,12 +27,16 @@ log = logging.getLogger("reactor.model")
 MAX_MESSAGES = 256
 """Of what the model has told everybody during a step, the newest that are kept."""
 
+MAX_BYTES = 1 << 30
+"""What the frames, the sound and the files of the steps take that wait to be written."""
+
 
 class Results:
-    """The steps of one model. `keep` and `said` belong to the driver's loop and never block for long.
+    """The steps of one model. All but the writing belongs to the driver's loop and never blocks for long.
 
-    At most `waiting` steps wait to be written. `rates` has the audio tracks with their rates in Hz, and `movie` is how
-    what is shown and played is encoded. `send` hears of each that is complete, on the writer's thread.
+    At most `waiting` steps wait to be written, with at most `MAX_BYTES` together unless one alone has more. `rates` has
+    the audio tracks with their rates in Hz, and `movie` is how what is shown and played is encoded. Each session
+    has a folder in `place`, else in a temporary one. `send` hears of each that is complete, on the writer's thread.
     """
 
     def __init__(
@@ -41,48 +45,66 @@ class Results:
         rates: Mapping[str, int],
         waiting: int = 8,
         movie: MovieSettings | None = None,
+        place: Path | None = None,
     ) -> None:
         self._send = send
         self._settings = movie or MovieSettings()
         self._rates = rates
-        self._queue: queue.Queue[StepRecord] = queue.Queue(waiting)
+        self._queue: queue.Queue[tuple[int, StepRecord]] = queue.Queue(waiting)
         self._messages: deque[dict[str, Any]] = deque(maxlen=MAX_MESSAGES)
-        self._base: Path | None = None
+        self._lock = threading.Lock()
+        self._bytes = 0
+        """Of the steps that wait, or are being written."""
+        self._place = place
         threading.Thread(target=self._run, name="step-results", daemon=True).start()
+
+    def begin(self) -> None:
+        """A session begins: what was said before is none of its steps'."""
+        self._messages.clear()
 
     def said(self, name: str, data: dict[str, Any]) -> None:
         """The model has told everybody something."""
         self._messages.append({"type": name, "data": data})
 
     def keep(
-        self, own_id: str, session: str, step: int, fps: float, done: StepCompleted, outputs: Iterable[Output]
+        self, own_id: str, session: str, step: int, fps: float, done: StepCompleted, outputs: Sequence[Output]
     ) -> bool:
-        """Take a step that is over. False if it will not be written: too many wait, it cannot be read, or the session
-        has no UUID in lower case for its folder.
+        """Take a step that is over. False if it will not be written: too much waits, it cannot be read, or the session
+        has no UUID in lower case by which clients could ask for it.
         """
         messages = tuple(self._messages)
         self._messages.clear()
         if not _is_uuid(own_id) or self._queue.full():
             return False
         try:
+            size = copied_bytes(outputs) + sum(map(len, done.files.values()))
+            with self._lock:
+                if self._bytes and self._bytes + size > MAX_BYTES:
+                    return False
             pictures, sound = copied(outputs)
-            self._queue.put_nowait(StepRecord(own_id, session, step, fps, pictures, sound, done, messages))
-        except (queue.Full, ValueError, TypeError):
+        except (ValueError, TypeError):
             return False
+        with self._lock:
+            self._bytes += size
+        self._queue.put_nowait((size, StepRecord(own_id, session, step, fps, pictures, sound, done, messages)))
         return True
 
     def _run(self) -> None:
         while True:
-            record = self._queue.get()
+            size, record = self._queue.get()
             try:
                 self._write(record)
             except Exception:
                 log.exception("the result of step %d could not be written", record.step)
+            del record  # Or it would be in memory until the next.
+            with self._lock:
+                self._bytes -= size
 
     def _write(self, record: StepRecord) -> None:
-        if self._base is None:
-            self._base = Path(tempfile.mkdtemp(prefix="reactor-steps-"))
-        folder = self._base / record.own_id / str(record.step)
+        if self._place is None:
+            self._place = Path(tempfile.mkdtemp(prefix="reactor-steps-"))
+        # Clients may call several sessions the same.
+        folder = self._place / record.session / record.own_id / str(record.step)
         folder.mkdir(parents=True)
         began, problem = time.monotonic(), None
         for name, data in record.done.files.items():

@@ -13,6 +13,7 @@ from typing import Any
 from reactor_runtime.authoring import ApplicationError, BufferClosed, Output, ReactorApp, StepCompleted, StepOutcome
 from reactor_runtime.worker.handling import cancelled_by_us
 from reactor_runtime.worker.reporter import text_of
+from reactor_runtime.worker.styles.copies import kept
 from reactor_runtime.worker.styles.generation import Generation
 from reactor_runtime.worker.styles.session_task import SessionTask
 from reactor_runtime.worker.styles.style import Host
@@ -81,11 +82,13 @@ class AppStyle:
     async def _answer(self, session: str, made: asyncio.Future[tuple[StepCompleted, list[Output]]]) -> None:
         began = self._now()
         try:
-            given = await _finished(self._model.process_input())
+            try:
+                given = await _finished(self._model.process_input())
+            except ApplicationError as refusal:
+                made.set_exception(refusal)
+                return
             done, _ = await self._step(given, session, began)
             made.set_result((done, self._shown if done.output is None else [*self._shown, done.output]))
-        except ApplicationError as refusal:
-            made.set_exception(refusal)
         except asyncio.CancelledError as error:
             if cancelled_by_us():
                 raise
@@ -99,7 +102,7 @@ class AppStyle:
     async def _run(self, session: str) -> None:
         host = self._host
         try:
-            while host.session == session and not host.tally.full:
+            while host.session == session and not host.ending and not host.tally.full:
                 if not host.gate.is_set():
                     # What those have published who left is not for the next step.
                     for buffer in host.buffers.values():
@@ -120,6 +123,7 @@ class AppStyle:
         host = self._host
         async with host.lock:
             if self._abandoned(session):
+                await asyncio.sleep(0)  # Whoever asks again at once lets the loop run.
                 return
             host.emitter.claim()
             began = self._now()
@@ -164,9 +168,9 @@ class AppStyle:
         return done, began
 
     async def _show(self, output: Output | None, began: float) -> None:
-        """A partial result. Messages may arrive in any case."""
+        """Show a partial result, or keep a copy of it. Messages may arrive in any case."""
         if output is not None and (self._asked or self._host.tally.results is not None):
-            self._shown.append(output)
+            self._shown.append(kept(output))  # The author may make the next result in the same memory.
         if output is None or self._asked:
             await asyncio.sleep(0)
         else:

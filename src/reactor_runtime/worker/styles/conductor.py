@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 import sys
 import threading
@@ -22,8 +23,12 @@ TURN_S = 0.005
 GLANCE_S = 0.005
 """Real seconds after which the loop looks whether the thread that it waits for waits itself."""
 PATIENCE_S = 60.0
-"""Real seconds for which the loop waits for a thread that makes no call."""
+"""Real seconds for which the loop waits for a thread that makes no call once its session is ending, and after which it
+says where that is while it is not.
+"""
 OVER = "the session is over"
+
+log = logging.getLogger("reactor.model")
 
 
 class Conductor(Protocol):
@@ -101,10 +106,13 @@ class Lockstep:
     """The thread runs only while the loop stands still, from one of its calls to the next; so what happens is the same
     each time. What it computes takes no virtual time; `time.sleep` takes real time.
 
-    A thread that waits for a lock, as for an event that a command sets, lets virtual time pass until it has it.
+    A thread that waits for a lock, as for an event that a command sets, lets virtual time pass until it has it. One
+    that computes may take as long as it likes, unless its session is `ending()`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ending: Callable[[], bool]) -> None:
+        self._ending = ending
+        self._told = False
         self._loop = asyncio.get_running_loop()
         self._home = threading.get_ident()
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
@@ -143,6 +151,8 @@ class Lockstep:
         self.call(lambda: asyncio.sleep(seconds))
 
     def wait(self, event: threading.Event, real: Callable[[float | None], bool], timeout: float | None) -> bool:
+        if threading.get_ident() == self._home:
+            return event.is_set()  # Nothing else would set it while the loop waits here.
         until = None if timeout is None else self._loop.time() + timeout
         while not event.is_set():
             if self._closed or (until is not None and self._loop.time() >= until):
@@ -178,9 +188,12 @@ class Lockstep:
                     await asyncio.sleep(TURN_S)
                     began = time.monotonic()
                 elif time.monotonic() - began > PATIENCE_S:
-                    raise RuntimeError(
-                        f"start_session has made no call of its context for {PATIENCE_S:g} s: it is at {place(thread)}"
-                    ) from None
+                    text = f"start_session has made no call of its context for {PATIENCE_S:g} s: it is at"
+                    if self._ending():
+                        raise RuntimeError(f"{text} {place(thread)}") from None
+                    if not self._told:
+                        self._told = True
+                        log.warning("%s %s", text, place(thread))
 
     async def _serve(self, request: _Request) -> None:
         try:

@@ -34,8 +34,9 @@ from reactor_runtime.authoring.video_model import (
     declared,
     default_track,
 )
-from reactor_runtime.link import ModelSent
+from reactor_runtime.link import Fault, ModelSent
 from reactor_runtime.worker.styles.conductor import Conductor, Live, Lockstep, StopEvent, place
+from reactor_runtime.worker.styles.copies import copied
 from reactor_runtime.worker.styles.style import Host
 
 log = logging.getLogger("reactor.model")
@@ -57,19 +58,20 @@ class SessionThread:
         self._id = session
         self._loop = asyncio.get_running_loop()
         self._home = threading.get_ident()
-        self._conductor: Conductor = Lockstep() if host.rules.lockstep else Live()
+        self._conductor: Conductor = Lockstep(lambda: host.ending) if host.rules.lockstep else Live()
         self.tracks: dict[str, Track] = type(model).get_tracks()
         self.default: Track | None = default_track(self.tracks)
         outputs = {name: track for name, track in self.tracks.items() if isinstance(track, OutputTrack)}
         self._declared = tuple(declared(name, track) for name, track in outputs.items())
         self._formats = {name: PixelFormat() for name, track in outputs.items() if track.kind == "video"}
         self._lock = threading.Lock()
-        self._buckets = Buckets(frozenset(outputs), _copied)
+        self._buckets = Buckets(frozenset(outputs), copied)
         self._newest: dict[str, Any] = {}
         self._size = BLACK
         self._since: float | None = None
         self._aside: set[asyncio.Task[None]] = set()
         self._complained_at = -REPEAT_S
+        self._told_of_loss = False
         self._thread = threading.Thread(target=self._main, name="model-session", daemon=True)
         self.started = False
         self.error: BaseException | None = None
@@ -111,6 +113,10 @@ class SessionThread:
         with self._lock:
             self._newest[track] = value
             values = self._buckets.put(track, value, bucket)
+            lost = bool(self._buckets.forgotten) and not self._told_of_loss
+            self._told_of_loss = self._told_of_loss or lost
+        if lost:
+            self._tell_of_loss(self._buckets.lacking)
         if values is None:
             return
         if threading.get_ident() == self._home:
@@ -139,6 +145,20 @@ class SessionThread:
 
     def spend(self, seconds: float) -> None:
         self._conductor.sleep(seconds)
+
+    def _tell_of_loss(self, lacking: list[str]) -> None:
+        """Once in a session. Any thread."""
+        text = (
+            f"frames are dropped: too many wait for what belongs to them on {', '.join(lacking)}; emit on each output "
+            "track equally often, or give the same `bucket` to what belongs together"
+        )
+        log.error(text)
+
+        def act() -> None:
+            if self._host.session == self._id:
+                self._host.tell(Fault("frame_rejected", text))
+
+        self._conductor.tell(act)
 
     # Output -----------------------------------------------------------------------------------------------------------
 
@@ -186,7 +206,7 @@ class SessionThread:
             except (FrameError, TypeError) as error:
                 await self._host.outputs.reject(error)
 
-        task = asyncio.ensure_future(show({name: _copied(value) for name, value in values.items()}))
+        task = asyncio.ensure_future(show({name: copied(value) for name, value in values.items()}))
         self._aside.add(task)
         task.add_done_callback(self._aside.discard)
 
@@ -224,13 +244,3 @@ class SessionThread:
 async def _finished(result: Any) -> None:
     if inspect.isawaitable(result):
         await result
-
-
-def _copied(value: Any) -> Any:
-    """A copy of an array, a tensor, an image or a list of them, as its own library makes it."""
-    if isinstance(value, list | tuple):
-        return [_copied(item) for item in value]
-    for name in ("clone", "copy"):
-        if (copy := getattr(value, name, None)) is not None:
-            return copy()
-    return value

@@ -1,0 +1,124 @@
+"""What a client sends that JSON can spell and no text can hold is refused as anything else that is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from reactor_runtime.contract import Argument, Command, Contract, TypeSpec
+from reactor_runtime.ipc import Channel
+from reactor_runtime.link import LinkMessage, Status, decode, encode
+from reactor_runtime.server.app import create_app
+from reactor_runtime.server.connections import Connections
+from reactor_runtime.server.settings import EdgeSettings
+from reactor_runtime.session import MAX_VIEWERS, SessionEngine, State
+
+CONTRACT = Contract("m", commands=(Command("set_level", "", (Argument("level", TypeSpec("int")),), setter="level"),))
+BASE = "/sessions/local/transport/webrtc"
+
+
+class Visitor:
+    """A viewer who takes nothing."""
+
+    video: dict[str, Any] = {}
+    audio: dict[str, Any] = {}
+    has_verbs = False
+
+    def __init__(self, number: int) -> None:
+        self.id = number
+
+    def send(self, message: Any) -> None:
+        pass
+
+    async def statistics(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        pass
+
+
+class Edge:
+    """The whole HTTP surface in this process, with a worker of which only the link is there."""
+
+    def __init__(self) -> None:
+        self.engine = SessionEngine(0)
+        ours, theirs = socket.socketpair()
+        self.worker: Channel[LinkMessage] = Channel(theirs, encode, decode, name="worker")
+        self.worker.start(lambda *_: None, lambda: None)
+        self.engine.attach_worker(ours)
+        self.offered: list[int] = []
+        app = create_app(self.engine, Connections(lambda: self), EdgeSettings((), 0))
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge")
+
+    def check(self, *_: object) -> Any:
+        return None
+
+    async def answer(self, connection: int, *_: object) -> tuple[Any, str]:
+        self.offered.append(connection)
+        raise RuntimeError("no stack")
+
+    async def post(self, path: str, body: str) -> httpx.Response:
+        return await self.client.post(path, content=body, headers={"content-type": "application/json"})
+
+
+@pytest.fixture
+async def edge() -> AsyncIterator[Edge]:
+    edge = Edge()
+    edge.worker.send(Status("ready", "m", CONTRACT))
+    async with asyncio.timeout(20):
+        while edge.engine.state is not State.READY:
+            await asyncio.sleep(0.001)
+    yield edge
+    await edge.client.aclose()
+    await edge.engine.shutdown(0.01)
+    edge.worker.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "text"),
+    [
+        ("/stop_session", r'{"reason": "\ud800"}', 422, "unicode"),
+        ("/stop_session", r'{"reason": NaN}', 422, "valid string"),
+        ("/start_session", "[NaN]", 422, "valid dictionary"),
+        ("/start_session", r'"\ud800"', 422, "valid dictionary"),
+        ("/start_session", r'{"session_id": "\ud800"}', 400, "session_id: expected valid Unicode"),
+        ("/start_session", r'{"starting_input": {"\ud800": 1}}', 400, r"starting_input.\ud800: unknown key"),
+        ("/start_session", r'{"starting_input": {"é": 1}}', 400, "starting_input.é: unknown key"),
+        ("/start_session", r'{"starting_input": {"state": {"\ud800": 1}}}', 400, r"starting_input.state.\ud800 is"),
+        (
+            "/start_session",
+            r'{"starting_input": {"commands": [{"command": "set_level", "data": {"\ud800": 1}}]}}',
+            400,
+            r"'\ud800': unexpected argument",
+        ),
+        (f"{BASE}/sdp_params", r'{"sdp_offer": "\ud800"}', 422, "unicode"),
+    ],
+)
+async def test_half_a_character_and_no_number_are_refused(
+    edge: Edge, path: str, body: str, status: int, text: str
+) -> None:
+    answer = await edge.post(path, body)
+    assert answer.status_code == status
+    detail = answer.json()["detail"]
+    if status == 422:
+        (part,) = detail
+        assert sorted(part) == ["loc", "msg", "type"]
+        detail = part["msg"]
+    assert text in detail
+    assert edge.engine.state is State.READY
+
+
+async def test_an_offer_beyond_the_last_place_is_refused_and_one_of_who_is_here_is_not(edge: Edge) -> None:
+    edge.engine.start()
+    for number in range(MAX_VIEWERS):
+        visitor: Any = Visitor(2000 + number)
+        edge.engine.viewer_opened(visitor)
+    offer = '{"sdp_offer": "v=0"}'
+    refused = await edge.post(f"{BASE}/connections/1999/sdp_params", offer)
+    assert (refused.status_code, refused.json()["detail"].split(";")[0]) == (429, f"at most {MAX_VIEWERS} may watch")
+    assert (await edge.post(f"{BASE}/connections/2000/sdp_params", offer)).status_code == 202
