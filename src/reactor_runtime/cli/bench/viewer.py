@@ -64,7 +64,7 @@ class Viewer:
         peer = self._factory.create_peer_connection(rtc.RtcConfiguration(frame_metadata=False), observer)
         peer.add_transceiver(rtc.MediaKind.Video, rtc.TransceiverDirection.RecvOnly)
         self._channel = peer.create_data_channel("data")
-        self._channel.on_open(lambda: self._loop.call_soon_threadsafe(self._open.set))
+        self._channel.on_open(lambda: self._loop.call_soon_threadsafe(self._opened))
         self._keep += [observer, peer]
         offer = await peer.create_offer()
         await peer.set_local_description(offer)
@@ -76,6 +76,12 @@ class Viewer:
         await peer.set_remote_description(rtc.SessionDescription("answer", answer["sdp_answer"]))
         await asyncio.wait_for(self._first_frame.wait(), DEADLINE_S)
         return (self._first_at - began) * 1000
+
+    def _opened(self) -> None:
+        """As the playground, it says something at once: whoever is silent may have a second channel on its way."""
+        if self._channel is not None:
+            self._channel.send(json.dumps({"scope": "runtime", "data": {"type": "ping"}}).encode(), False)
+        self._open.set()
 
     async def visit(self) -> dict[str, Any]:
         """Begin a session, see some frames of it, leave, and end it. Returns when the service is ready for another."""
