@@ -11,10 +11,24 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.browser.playground import Tab, tab
+from tests.browser.playground import Tab, eventually, tab
 from tests.browser.service import Service, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+THROTTLED_MS = 100
+"""What a control has still to send has left by then: it sends no more than 30 commands a second."""
+
+
+KEEP_WHAT_IS_SENT = """
+    const send = RTCDataChannel.prototype.send;
+    window.sent = [];
+    RTCDataChannel.prototype.send = function (text) {
+      const { scope, data } = JSON.parse(text);
+      if (scope === "application") sent.push([data.type, data.data]);
+      return send.call(this, text);
+    };
+"""
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +74,26 @@ async def test_an_unbounded_number_is_a_box(hers: Tab, his: Tab) -> None:
     await hers.page.keyboard.press("Enter")
     await hers.receipt("set_gamma", "applied")
     await expect(his.control("gamma")).to_have_value("-1.75")
+
+
+@pytest.mark.parametrize("name", ["strength", "gamma"])
+async def test_a_number_typed_in_is_sent_once(browser: Browser, service: Service, name: str) -> None:
+    """Also with Enter, which the browser has a `change` follow: sent late, it would replace what came after."""
+    expected: list[float] = []
+
+    async def sent() -> list[float]:
+        return [data[name] for command, data in await page.page.evaluate("sent") if command == f"set_{name}"]
+
+    async with tab(browser, service.address, script=KEEP_WHAT_IS_SENT) as page:
+        await page.live()
+        box = page.box(name).or_(page.control(name)).first  # a slider has one beside it
+        for value, done in ((0.375, "Enter"), (0.375, "Enter"), (0.625, "Tab")):
+            await box.fill(str(value))
+            await box.press(done)
+            expected.append(value)
+            await eventually(sent, lambda found: len(found) >= len(expected), f"{value} is sent")
+        await page.page.wait_for_timeout(THROTTLED_MS)
+        assert await sent() == expected
 
 
 async def test_a_number_out_of_range_is_not_sent_and_its_bound_is_told(hers: Tab, his: Tab) -> None:

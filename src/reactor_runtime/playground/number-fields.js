@@ -15,6 +15,18 @@ function rangeProblem({ kind, min, max, aboveMin, belowMax }, value) {
 /** At most four decimals, and no trailing zeros. */
 const tidy = (value) => String(Number(Number(value).toFixed(4)));
 
+/** Calls `take` when Enter is pressed in a box and when it is left with an entry not yet taken: a `change` follows Enter. */
+function onEntry(box, take) {
+  let taken = true;
+  const enter = () => {
+    taken = true;
+    take();
+  };
+  box.addEventListener("input", () => (taken = false));
+  box.addEventListener("change", () => taken || enter());
+  box.addEventListener("keydown", ({ key }) => key === "Enter" && enter());
+}
+
 const exactly = (value) => Number(value.toPrecision(10)); // 0.1 + 0.2 is 0.3 to a person
 
 export class SliderField extends Field {
@@ -39,7 +51,7 @@ export class SliderField extends Field {
     this.primary.addEventListener("change", () => this.move(Number(this.primary.value), false));
     this.primary.addEventListener("pointerdown", () => (this.dragging = true));
     for (const end of ["pointerup", "pointercancel", "blur"]) this.primary.addEventListener(end, () => (this.dragging = false));
-    this.box.addEventListener("change", () => this.type());
+    onEntry(this.box, () => this.type());
     this.box.addEventListener("keydown", (event) => this.nudge(event));
     return this.primary;
   }
@@ -71,7 +83,6 @@ export class SliderField extends Field {
   }
 
   nudge(event) {
-    if (event.key === "Enter") return this.type();
     const direction = { ArrowUp: 1, ArrowDown: -1 }[event.key];
     if (!direction || this.argument.kind === "integer") return;
     event.preventDefault();
@@ -109,16 +120,11 @@ export class NumberField extends Field {
     const bounded = min !== undefined && max !== undefined;
     const limits = [min !== undefined && `${aboveMin ? "above" : "from"} ${min}`, max !== undefined && `${belowMax ? "below" : "to"} ${max}`].filter(Boolean).join(" ");
     this.primary = h("input", { ...this.hooks, type: "number", class: "input", step: argument.kind === "integer" ? 1 : "any", placeholder: limits || undefined });
-    this.primary.addEventListener("change", () => this.changed());
-    this.primary.addEventListener("keydown", (event) => event.key === "Enter" && this.live && this.commit());
+    onEntry(this.primary, () => this.changed());
     this.inputs = [this.primary];
     if (argument.kind !== "integer" || !bounded) return this.primary;
     this.inputs.push(h("button", { class: "button button-icon", type: "button", title: "Random value", "aria-label": `Random ${argument.label}`, onclick: () => this.random() }, icon("dice")));
     return h("div", { class: "input-row" }, ...this.inputs);
-  }
-
-  commit() {
-    if (this.primary.value !== this.committed) this.changed();
   }
 
   random() {
