@@ -1,4 +1,4 @@
-"""The published Python client, timed: `python -m benchmarks.sdk_client connect|command ADDRESS TRIALS`.
+"""The published Python client, timed: `python -m benchmarks.sdk_client connect|reconnect|command ADDRESS TRIALS`.
 
 Prints a line of JSON for each trial, in milliseconds. A process of its own, so that it decodes on nobody's account.
 """
@@ -21,6 +21,7 @@ from reactor_runtime.cli.bench.stamp import read
 TRACK = "video"
 WARM_UP_S = 3.0
 COMMAND_EVERY_S = (0.15, 0.35)
+RECONNECT_EVERY_S = (1.0, 1.5)
 DEADLINE_S = 20.0
 
 
@@ -66,6 +67,25 @@ async def connect(address: str, trials: int) -> None:
         reactor.close()
 
 
+async def reconnect(address: str, trials: int) -> None:
+    """One session: from `reconnect()` to the first frame in the callback after it has returned."""
+    await _free(address)
+    reactor = _client(address)
+    frames: list[float] = []
+    reactor.track(TRACK).on_raw_frame(lambda *_: frames.append(time.perf_counter()))
+    await reactor.connect()
+    for _ in range(trials):
+        await asyncio.sleep(random.uniform(*RECONNECT_EVERY_S))
+        began = time.perf_counter()
+        await reactor.reconnect()
+        before = len(frames)
+        async with asyncio.timeout(DEADLINE_S):
+            while len(frames) == before:
+                await asyncio.sleep(0.001)
+        _tell(reconnect=frames[before] - began)
+    await reactor.disconnect()
+
+
 async def command(address: str, trials: int) -> None:
     """One session: from `send_command()` at a random moment to the first frame in the callback that shows it."""
     loop = asyncio.get_running_loop()
@@ -96,5 +116,5 @@ async def command(address: str, trials: int) -> None:
 
 if __name__ == "__main__":
     what, address, trials = sys.argv[1:]
-    asyncio.run({"connect": connect, "command": command}[what](address, int(trials)))
+    asyncio.run({"connect": connect, "reconnect": reconnect, "command": command}[what](address, int(trials)))
     os._exit(0)

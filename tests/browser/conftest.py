@@ -43,11 +43,11 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_tab(browser: Browser, service: Service) -> AsyncIterator[OpenTab]:
-    """Opens tabs on the service. After the test they are closed and the session is over."""
+    """Opens tabs on the service, at the path of its page unless given. Closed after the test; the session ends."""
     async with AsyncExitStack() as stack:
 
-        async def opened(**options: object) -> Tab:
-            return await stack.enter_async_context(tab(browser, service.address, **options))
+        async def opened(path: str = "/", **options: object) -> Tab:
+            return await stack.enter_async_context(tab(browser, service.address + path, **options))
 
         yield opened
     service.end_session()

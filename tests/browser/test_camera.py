@@ -52,10 +52,10 @@ async def test_the_camera_is_seen_changed_by_the_effect(open_tab: OpenTab) -> No
 
     # Chromium's camera is green and yellow; the edges of it are drawn, the mirror image keeps its colours.
     await tab.control("strength").fill("1")
-    await tab.receipt("set_strength", "applied")
+    await tab.receipt("set_strength", "applied", strength=1)
     edges = await eventually(lambda: colour(tab), lambda found: found < 60, "edges have little colour")
     await tab.control("effect").select_option(label="mirror")
-    await tab.receipt("set_effect", "applied")
+    await tab.receipt("set_effect", "applied", effect="mirror")
     await eventually(lambda: colour(tab), lambda found: found > edges + 40, "the mirror image has its colours")
 
 

@@ -16,9 +16,11 @@ from tests.browser.service import Service, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-THROTTLED_MS = 100
-"""What a control has still to send has left by then: it sends no more than 30 commands a second."""
+SETTLED = "() => new Promise((done) => setTimeout(done, 1000))"
+"""What came from the model while a control was in use has been shown by then, if it is to be shown at all."""
 
+THROTTLED = "() => new Promise((done) => setTimeout(done, 100))"
+"""What a control has still to send has left by then: a timer of the page's that was set earlier, and is due earlier."""
 
 KEEP_WHAT_IS_SENT = """
     const send = RTCDataChannel.prototype.send;
@@ -55,7 +57,7 @@ async def his(browser: Browser, service: Service) -> AsyncIterator[Tab]:
 
 async def test_a_bounded_float_is_a_slider(hers: Tab, his: Tab) -> None:
     await hers.drag("strength", to=1.0)
-    await hers.receipt("set_strength", "applied")
+    await hers.receipt("set_strength", "applied", strength=1)
     await expect(his.control("strength")).to_have_value("1")
     await hers.box("strength").fill("0.123")
     await hers.page.keyboard.press("Enter")
@@ -65,14 +67,14 @@ async def test_a_bounded_float_is_a_slider(hers: Tab, his: Tab) -> None:
 async def test_a_bounded_int_is_a_slider_of_whole_steps(hers: Tab, his: Tab) -> None:
     await hers.control("steps").focus()
     await hers.page.keyboard.press("ArrowRight")
-    await hers.receipt("set_steps", "applied")
+    await hers.receipt("set_steps", "applied", steps=5)
     await expect(his.control("steps")).to_have_value("5")
 
 
 async def test_an_unbounded_number_is_a_box(hers: Tab, his: Tab) -> None:
     await hers.control("gamma").fill("-1.75")
     await hers.page.keyboard.press("Enter")
-    await hers.receipt("set_gamma", "applied")
+    await hers.receipt("set_gamma", "applied", gamma=-1.75)
     await expect(his.control("gamma")).to_have_value("-1.75")
 
 
@@ -92,14 +94,14 @@ async def test_a_number_typed_in_is_sent_once(browser: Browser, service: Service
             await box.press(done)
             expected.append(value)
             await eventually(sent, lambda found: len(found) >= len(expected), f"{value} is sent")
-        await page.page.wait_for_timeout(THROTTLED_MS)
+        await page.page.evaluate(THROTTLED)
         assert await sent() == expected
 
 
 async def test_a_number_out_of_range_is_not_sent_and_its_bound_is_told(hers: Tab, his: Tab) -> None:
     await hers.box("strength").fill("0.25")
     await hers.page.keyboard.press("Enter")
-    await hers.receipt("set_strength", "applied")
+    await hers.receipt("set_strength", "applied", strength=0.25)
     receipt = hers.page.locator("#last-receipt")
     sent = await receipt.get_attribute("data-id")
     for wrong, bound in (("9", "at most 1"), ("-0.001", "at least 0")):
@@ -111,6 +113,9 @@ async def test_a_number_out_of_range_is_not_sent_and_its_bound_is_told(hers: Tab
     await hers.box("steps").fill("7.5")
     await hers.page.keyboard.press("Enter")
     await expect(hers.problem("set_steps")).to_have_text("This must be a whole number.")
+    await hers.page.evaluate(SETTLED)
+    await expect(hers.box("strength")).to_have_value("-0.001")
+    await expect(hers.problem("set_strength")).to_have_text("This must be at least 0.")
     await expect(receipt).to_have_attribute("data-id", sent or "")
     await expect(his.control("strength")).to_have_value("0.25")
 
@@ -146,10 +151,10 @@ async def test_an_optional_can_be_given_and_taken_back(hers: Tab, his: Tab) -> N
     await none.uncheck()
     await hers.control("limit").fill("12")
     await hers.page.keyboard.press("Enter")
-    await hers.receipt("set_limit", "applied")
+    await hers.receipt("set_limit", "applied", limit=12)
     await expect(his.control("limit")).to_have_value("12")
     await none.check()
-    await hers.receipt("set_limit", "applied")
+    await hers.receipt("set_limit", "applied", limit=None)
     await expect(his.page.get_by_role("checkbox", name="None")).to_be_checked()
 
 
@@ -162,9 +167,9 @@ async def test_an_event_with_arguments_is_a_form(hers: Tab, his: Tab) -> None:
     await expect(hers.page.locator("#last-receipt")).not_to_have_attribute("data-name", "move")
     await hers.control("x", "move").fill("-0.5")
     await run.click()
-    await hers.receipt("move", "applied")
+    await hers.receipt("move", "applied", x=-0.5, y=0.25)
     await expect(hers.problem("move")).to_be_hidden()
-    assert json.loads(await his.told("moved").first.text_content() or "") == {"x": -0.5, "y": 0.25}
+    await expect(his.told("moved")).to_have_text(['{"x":-0.5,"y":0.25}'])
 
 
 async def test_an_event_without_arguments_is_a_button(hers: Tab, his: Tab) -> None:
@@ -217,11 +222,11 @@ async def test_a_slider_does_not_reach_an_end_that_is_excluded(browser: Browser,
         for key, gain, count in (("End", "1.99", "8"), ("Home", "0.01", "1")):
             for name, value in (("gain", gain), ("count", count)):
                 await page.control(name).press(key)
-                await page.receipt(f"set_{name}", "applied")
+                await page.receipt(f"set_{name}", "applied", **{name: json.loads(value)})
                 await expect(page.box(name)).to_have_value(value)
         await page.box("gain").fill("1.999")
         await page.page.keyboard.press("Enter")
-        await page.receipt("set_gain", "applied")
+        await page.receipt("set_gain", "applied", gain=1.999)
         await page.box("gain").fill("2")
         await page.page.keyboard.press("Enter")
         await expect(page.problem("set_gain")).to_have_text("This must be less than 2.")

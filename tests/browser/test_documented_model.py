@@ -48,14 +48,14 @@ async def test_dragging_a_slider_changes_the_picture_and_gets_a_receipt(open_tab
 
     await tab.drag("brightness", to=0.0)
     await tab.luminance(*BLACK)
-    await tab.receipt("set_brightness", "applied")
+    await tab.receipt("set_brightness", "applied", brightness=0)
     await expect(tab.box("brightness")).to_have_value("0")
     await expect(tab.stat("latency")).to_have_text(re.compile(r"^\d+$"))
     assert 0 < await tab.figure("latency") < 2_000
 
     await tab.drag("brightness", to=1.0)
     await tab.luminance(*BRIGHT)
-    await tab.receipt("set_brightness", "applied")
+    await tab.receipt("set_brightness", "applied", brightness=2)
 
 
 async def test_the_arrow_keys_move_a_slider(open_tab: OpenTab) -> None:
@@ -65,11 +65,11 @@ async def test_the_arrow_keys_move_a_slider(open_tab: OpenTab) -> None:
     await slider.focus()
     await tab.page.keyboard.press("ArrowRight")
     await expect(slider).to_have_value("1.01")
-    await tab.receipt("set_brightness", "applied")
-    for key, bounds in (("End", BRIGHT), ("Home", BLACK)):
+    await tab.receipt("set_brightness", "applied", brightness=1.01)
+    for key, brightness, bounds in (("End", 2, BRIGHT), ("Home", 0, BLACK)):
         await tab.page.keyboard.press(key)
         await tab.luminance(*bounds)
-        await tab.receipt("set_brightness", "applied")
+        await tab.receipt("set_brightness", "applied", brightness=brightness)
 
 
 async def test_a_second_viewer_joins_and_what_one_changes_moves_in_the_other(open_tab: OpenTab) -> None:

@@ -25,6 +25,7 @@ KEEP = """
   };
 """
 """Remembers every device that was opened."""
+OPENED = "window.given.map((track) => track.readyState)"
 SILENT, LOUD = (0.0, 8.0), (60.0, 255.0)
 
 
@@ -59,11 +60,11 @@ async def test_the_model_hears_the_microphone_while_it_is_shared(open_tab: OpenT
     await button(tab).click()
     await expect(button(tab)).to_have_attribute("aria-pressed", "false")
     await tab.luminance(*SILENT)
-    assert await tab.page.evaluate("window.given.map((track) => track.readyState)") == ["ended"]
+    assert await tab.page.evaluate(OPENED) == ["ended"]
 
 
 async def test_a_muted_microphone_is_not_heard_and_another_session_begins_unshared(open_tab: OpenTab) -> None:
-    tab = await open_tab()
+    tab = await open_tab(script=KEEP)
     await tab.live()
     await button(tab).click()
     await tab.luminance(*LOUD)
@@ -80,3 +81,5 @@ async def test_a_muted_microphone_is_not_heard_and_another_session_begins_unshar
     await tab.page.locator("#overlay-action").click()
     await tab.live()
     await tab.luminance(*SILENT)
+    await expect(button(tab)).to_have_attribute("aria-pressed", "false")
+    assert await tab.page.evaluate(OPENED) == ["ended"]

@@ -24,12 +24,11 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def open_plain(open_tab: OpenTab, service: Service) -> Any:
+def open_plain(open_tab: OpenTab) -> Any:
     """`open_plain(codec)` is a page that has offered, and the status of that."""
 
     async def opened(codec: str | None) -> tuple[Tab, int]:
-        tab = await open_tab()
-        await tab.page.goto(service.address + "/health")
+        tab = await open_tab("/health")  # Not by way of the playground, which would be a viewer too, and slow to go.
         return tab, await tab.page.evaluate(CLIENT, {"track": "main_video", "codec": codec})
 
     return opened

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 from playwright.async_api import expect
@@ -41,6 +43,15 @@ async def level(tab: Tab) -> float:
     )
 
 
+async def usual(tab: Tab) -> float:
+    """The level most of the time: neither of the short clicks between, nor of a gap where the machine was busy."""
+    found = []
+    for _ in range(9):
+        found.append(await level(tab))
+        await asyncio.sleep(0.05)
+    return median(found)
+
+
 async def test_the_sound_of_the_model_is_heard_and_its_volume_obeys(open_tab: OpenTab) -> None:
     tab = await open_tab()
     await tab.live()
@@ -50,7 +61,7 @@ async def test_the_sound_of_the_model_is_heard_and_its_volume_obeys(open_tab: Op
     await expect(tab.page.locator("#unmute")).to_have_text("Mute")
     assert not await audio.evaluate("audio => audio.muted || audio.paused")
 
-    await eventually(lambda: level(tab), lambda found: found > 0.05, "the tone is heard")
+    await eventually(lambda: usual(tab), lambda found: found > 0.05, "the tone is heard")
     await tab.control("volume").fill("0")
-    await tab.receipt("set_volume", "applied")
-    await eventually(lambda: level(tab), lambda found: found < 0.01, "only the clicks are left")
+    await tab.receipt("set_volume", "applied", volume=0)
+    await eventually(lambda: usual(tab), lambda found: found < 0.01, "only the clicks are left")

@@ -1,6 +1,6 @@
 // What a person does with a published JavaScript client, in a page. `play` gives what came of it.
 
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 40_000;
 
 async function until(holds, what) {
   const deadline = performance.now() + DEADLINE_MS;
@@ -58,7 +58,8 @@ export async function play({ sdk, release, file, colour }) {
   const picture = watch(await until(() => tracks.find((track) => track.kind === "video"), "video track"));
   const found = { messages };
   await until(() => picture.frames > 20, "frames");
-  if (named) found.audio = Boolean(tracks.find((track) => track.kind === "audio" && !track.muted));
+  const sounds = () => tracks.some((track) => track.kind === "audio" && !track.muted);
+  if (named) found.audio = await until(sounds, "sound");
   found.greeting = (await told("greeting")).data;
   await reactor.sendCommand("flip", { marker: 41 });
   found.reply = await told("flipped");
@@ -76,6 +77,15 @@ export async function play({ sdk, release, file, colour }) {
     await reactor.publishTrack(camera(...colour));
   }
   found.camera = (await told("saw_camera")).data;
+  await reactor.disconnect(true); // To come back.
+  tracks.length = 0;
+  await reactor.reconnect();
+  await until(() => reactor.getStatus() === "ready", "connection again");
+  const again = watch(await until(() => tracks.find((track) => track.kind === "video"), "video track again"));
+  await until(() => again.frames > 5, "frames again");
+  const before = messages.length;
+  await reactor.sendCommand("flip", { marker: 42 });
+  found.again = await until(() => messages.slice(before).find((message) => message?.type === "flipped"), "reply again");
   await reactor.disconnect();
   return found;
 }

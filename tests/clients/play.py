@@ -12,7 +12,7 @@ from tests.clients.installed import python_with
 from tests.clients.python_client import BLUE, FILE, GREEN, RED
 from tests.service.service import Service
 
-PLAYS_WITHIN_S = 90
+PLAYS_WITHIN_S = 150
 
 
 def play(service: Service, release: str) -> dict[str, Any]:
@@ -38,10 +38,11 @@ def check_greeting(found: dict[str, Any], *, protobuf: bool = False) -> None:
 
 
 def check_messages(found: dict[str, Any], *, protobuf: bool = False) -> None:
-    """A command's reply and a broadcast."""
+    """A command's reply and a broadcast, and a reply after a reconnect."""
     assert found["reply"] == {"type": "flipped", "data": {"marker": 41}}
     _check_number(found["reply"]["data"]["marker"], protobuf)
     assert found["announced"] == {"text": "hello"}
+    assert found["again"] == {"type": "flipped", "data": {"marker": 42}}
 
 
 def _check_number(number: object, protobuf: bool) -> None:

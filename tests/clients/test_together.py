@@ -16,7 +16,7 @@ from tests.service.service import Service
 
 pytestmark = pytest.mark.timeout(400)
 SCRIPT = Path(__file__).with_name("guest_client.py")
-DEADLINE_S = 40
+DEADLINE_S = 60
 
 
 class Guest:

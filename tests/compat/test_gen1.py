@@ -228,7 +228,7 @@ def test_05_no_model_and_two_models_are_told(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match=r"Duplicate model name 'echo': Echo \(one\.py"), ModelTest(same):
         pass
     none = project(tmp_path / "none", some__py="from reactor_runtime import VideoModel\nprint(1 / 0)\n")
-    with pytest.raises(WorkspaceError, match=r"some\.py \(ZeroDivisionError.*some\.py:2"), ModelTest(none):
+    with pytest.raises(WorkspaceError, match=r"^ZeroDivisionError.*\(some\.py:2\)$"), ModelTest(none):
         pass
 
 
@@ -1113,3 +1113,50 @@ def test_a_model_that_emits_nothing_is_told() -> None:
         test.connect()
         with pytest.raises(Stuck, match=r"start_session\(\) emitted nothing"):
             test.frame()
+
+
+@pytest.mark.parametrize("kind", [VideoOut, VideoIn])
+def test_23_a_track_that_is_made_elsewhere_than_in_the_class_says_so(kind: Any) -> None:
+    class Late(Base):
+        def __init__(self, config: Any) -> None:
+            super().__init__(config)
+            self.vid = kind()
+
+        def step(self) -> None:
+            if kind is VideoOut:
+                self.vid.emit(flat(1))
+            else:
+                self.vid.latest()
+
+    with ModelTest(Late) as test:
+        test.connect()
+        test.play(1.0)
+        [fault] = test.faults
+    assert fault.message == (
+        f"this track belongs to no class: declare it in the body of the model's class, vid = {kind.__name__}()"
+    )
+
+
+def test_23_a_track_of_another_class_says_so() -> None:
+    class Other:
+        side = VideoOut()
+
+    class Borrowing(Base):
+        def step(self) -> None:
+            Other.side.emit(flat(1))
+
+    with ModelTest(Borrowing) as test:
+        test.connect()
+        test.play(1.0)
+        [fault] = test.faults
+    assert fault.message == (
+        "track 'side' is of another class: declare it in the body of the model's class; this one declares main_video"
+    )
+
+
+def test_23_deviation_the_version_of_the_capabilities_is_that_on_the_wire() -> None:
+    from reactor_runtime.authoring.video_model import describe_video_model
+    from reactor_runtime.contract import capabilities
+
+    wire = capabilities(describe_video_model(Singing).contract)
+    assert Singing.capabilities()["protocol_version"] == wire["protocol_version"] == "1.1"

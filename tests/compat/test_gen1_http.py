@@ -7,8 +7,8 @@ its name and a row in `docs/compatibility.md`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
-import socket
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -17,23 +17,24 @@ import pytest
 from fastapi import FastAPI
 
 from reactor_runtime.contract import Contract, Track
-from reactor_runtime.ipc import Channel
-from reactor_runtime.link import LinkMessage, Status, decode, encode
 from reactor_runtime.server.connections import Connections
 from reactor_runtime.server.legacy import legacy_routes
 from reactor_runtime.server.settings import EdgeSettings
 from reactor_runtime.server.signalling import Signalling
-from reactor_runtime.session import SessionEngine, State
 from reactor_runtime.transport import Offer, TrackPlan
 from tests.compat.gen1_client import WEBRTC, FirstClient
 from tests.service.conftest import Serve, Write
 from tests.service.service import Reply, Service
+from tests.unit.engine_kit import LinkedEngine
 
 MODEL = """
+import os
 import time
 
 import numpy as np
 from reactor_runtime import VideoModel, get_ctx, model
+
+HOLD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hold")
 
 
 @model(name="tabled")
@@ -48,7 +49,8 @@ class Tabled(VideoModel):
         while not get_ctx().should_stop():
             get_ctx().emit_block(np.full((120, 160, 3), 100, np.uint8))
             time.sleep(0.03)
-        time.sleep(0.5)  # Its clean-up.
+        while os.path.exists(HOLD):  # Its clean-up.
+            time.sleep(0.01)
 """
 
 
@@ -69,6 +71,15 @@ def service(shared_service: Service) -> Iterator[Service]:
     yield shared_service
     shared_service.until(lambda: shared_service.http("POST", "/stop_session").status == 200, "its end")
     shared_service.state("READY")
+
+
+@pytest.fixture
+def held(service: Service) -> Iterator[Service]:
+    """The service, whose session ends only after the test."""
+    hold = service.workspace / "hold"
+    hold.touch()
+    yield service
+    hold.unlink()
 
 
 @pytest.fixture
@@ -151,7 +162,8 @@ def test_20_the_bodies_of_session_posts_are_ignored(service: Service, body: Any)
     assert service.http("POST", "/stop_session", body).status == 200
 
 
-def test_20_deviation_a_second_start_is_a_409_with_its_reason(service: Service) -> None:
+def test_20_deviation_a_second_start_is_a_409_with_its_reason(held: Service) -> None:
+    service = held
     started(service)
     refused = service.http("POST", "/start_session")
     assert (refused.status, refused.body) == (409, {"detail": "cannot start session while waiting"})
@@ -164,8 +176,9 @@ def test_20_deviation_a_second_start_is_a_409_with_its_reason(service: Service) 
         assert (refused.status, refused.body) == (409, {"detail": "cannot start session while closing"})
 
 
-def test_20_deviation_a_stop_while_the_session_ends_is_no_mistake(service: Service, client: FirstClient) -> None:
+def test_20_deviation_a_stop_while_the_session_ends_is_no_mistake(held: Service, client: FirstClient) -> None:
     """The original answers 400, or 409 from 1.7 on."""
+    service = held
     started(service)
     client.connect()
     service.state("STREAMING")
@@ -175,19 +188,8 @@ def test_20_deviation_a_stop_while_the_session_ends_is_no_mistake(service: Servi
 
 
 def test_20_deviation_a_start_before_the_model_is_loaded_is_a_503(workspace: Write, serve: Serve) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    service = serve(workspace(MODEL, None), "--model.load=60", port=port)
-    service.address = f"http://127.0.0.1:{port}"
-
-    def loading() -> bool:
-        try:
-            return bool(service.health()["state"] == "CREATED")
-        except OSError:
-            return False
-
-    service.until(loading, "a service that loads")
+    service = serve(workspace(MODEL, None), "--model.load=60").listening()
+    assert service.health()["state"] == "CREATED"
     for path in ("/start_session", "/stop_session"):
         refused = service.http("POST", path)
         assert refused.status == 503
@@ -372,16 +374,9 @@ class Silent:
 
 async def offered(meanwhile: Callable[[Connections], Any]) -> Reply:
     """What a client of 1.4 is told by the silent transport; `meanwhile(connections)` is called when it was asked."""
-    engine = SessionEngine(orphan_timeout=0)
-    ours, theirs = socket.socketpair()
-    worker: Channel[LinkMessage] = Channel(theirs, encode, decode, name="worker")
-    worker.start(lambda *_: None, lambda: None)
-    engine.attach_worker(ours)
-    try:
-        worker.send(Status("ready", "m", Contract("m")))
-        async with asyncio.timeout(10):
-            while engine.state is not State.READY:
-                await asyncio.sleep(0.001)
+    async with contextlib.aclosing(LinkedEngine()) as linked:
+        engine = linked.engine
+        await linked.ready(Contract("m"))
         engine.start()
         silent = Silent()
         connections = Connections(lambda: silent)
@@ -395,9 +390,6 @@ async def offered(meanwhile: Callable[[Connections], Any]) -> Reply:
             response = await post
         await connections.clear()
         return Reply(response.status_code, response.json(), dict(response.headers))
-    finally:
-        worker.close()
-        await engine.shutdown(grace=0.1)
 
 
 async def test_20_deviation_an_offer_that_is_not_answered_in_time_is_a_503(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ ELSEWHERE: dict[int, tuple[str, ...]] = {
     18: (
         "tests/service/test_paths.py::test_who_offers_anew_on_the_same_connection_has_a_picture_at_once",
         "tests/service/test_paths.py::test_an_ice_restart_keeps_the_connection_its_channel_and_its_picture",
-        "tests/service/test_paths.py::test_a_viewer_whose_path_stays_broken_is_missed_and_the_others_go_on",
+        "tests/service/test_paths.py::test_who_loses_the_path_is_missed_unless_an_ice_restart_brings_it_back_and_the_others_go_on",
         "tests/service/test_paths.py::"
         "test_a_session_whose_viewer_offers_anew_is_orphaned_meanwhile_only_if_no_other_is_there",
     ),

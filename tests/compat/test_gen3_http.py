@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -16,68 +15,42 @@ import pytest
 from fastapi import FastAPI
 
 from reactor_runtime.contract import Contract
-from reactor_runtime.ipc import Channel
-from reactor_runtime.link import LinkMessage, Status, decode, encode
+from reactor_runtime.link import Status
 from reactor_runtime.server.sessions import session_routes
-from reactor_runtime.session import SessionEngine, State
+from reactor_runtime.session import State
 from tests.compat.third import BASE, SESSION, VERSION, Meet
 from tests.service.asking import ask
 from tests.service.follower import following
 from tests.service.service import Service
+from tests.unit.engine_kit import LinkedEngine, Viewer
 
 THIRD = {"Reactor-API-Version": "1"}
 
 
-class Edge:
+class Edge(LinkedEngine):
     """An engine and its routes in this process, with a worker of which only the link is there."""
 
     def __init__(self, orphan_timeout: float) -> None:
-        self.engine = SessionEngine(orphan_timeout)
-        ours, theirs = socket.socketpair()
-        self.worker: Channel[LinkMessage] = Channel(theirs, encode, decode, name="worker")
-        self.worker.start(lambda *_: None, lambda: None)
-        self.engine.attach_worker(ours)
+        super().__init__(orphan_timeout)
         self.facts: list[tuple[str, Mapping[str, Any]]] = []
         self.engine.journal.listen(lambda fact, detail: self.facts.append((fact.event, detail)))
         app = FastAPI()
         app.include_router(session_routes(self.engine, "3"))
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge", headers=THIRD)
 
-    async def until(self, state: State) -> None:
-        async with asyncio.timeout(20):
-            while self.engine.state is not state:
-                await asyncio.sleep(0.001)
+    async def reaches(self, state: State) -> None:
+        await self.until(lambda: self.engine.state is state)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self.client.aclose()
-        await self.engine.shutdown(0.01)
-        self.worker.close()
+        await super().aclose()
 
 
 @pytest.fixture
 async def edge(request: pytest.FixtureRequest) -> AsyncIterator[Edge]:
     edge = Edge(getattr(request, "param", 30.0))
     yield edge
-    await edge.close()
-
-
-class Visitor:
-    """A viewer who takes nothing."""
-
-    id = 5001
-    video: Mapping[str, Any] = {}
-    audio: Mapping[str, Any] = {}
-    has_verbs = False
-    longest_message = 0
-
-    def send(self, message: Any) -> None:
-        pass
-
-    async def statistics(self) -> None:
-        return None
-
-    async def close(self) -> None:
-        pass
+    await edge.aclose()
 
 
 async def test_01_health_and_starting_before_during_and_after_a_load_that_fails(edge: Edge) -> None:
@@ -88,7 +61,7 @@ async def test_01_health_and_starting_before_during_and_after_a_load_that_fails(
     assert (early.status_code, early.headers["retry-after"]) == (503, "1")
     assert early.json() == {"detail": "cannot start session while created: the model is still loading"}
     edge.worker.send(Status("failed", "m", detail="no weights"))
-    await edge.until(State.TERMINATED)
+    await edge.reaches(State.TERMINATED)
     health = await edge.client.get("/health")
     assert (health.status_code, health.json()["status"], health.json()["state"]) == (503, "unhealthy", "terminated")
     late = await edge.client.post("/start_session")
@@ -123,24 +96,22 @@ def test_04_a_stop_is_told_with_its_reason_and_another_session_follows(app: Serv
 @pytest.mark.parametrize("edge", [0.01], indirect=True)
 @pytest.mark.parametrize("left", [False, True], ids=["waiting", "orphaned"])
 async def test_05_a_session_with_nobody_in_it_times_out(edge: Edge, left: bool) -> None:
-    edge.worker.send(Status("ready", "m", Contract("m")))
-    await edge.until(State.READY)
+    await edge.ready(Contract("m"))
     edge.engine.start()
     if left:
-        visitor: Any = Visitor()
+        visitor = Viewer(5001)
         edge.engine.viewer_opened(visitor)
         edge.engine.viewer_closed(visitor, "left")
-    await edge.until(State.CLOSING)
+    await edge.reaches(State.CLOSING)
     (told,) = [detail for event, detail in edge.facts if event == "timeout"]
     assert told["reason"] == "timed_out"
 
 
 @pytest.mark.parametrize("edge", [0.0, -1.0], indirect=True)
 async def test_05_a_timeout_of_zero_or_less_is_none(edge: Edge) -> None:
-    edge.worker.send(Status("ready", "m", Contract("m")))
-    await edge.until(State.READY)
+    await edge.ready(Contract("m"))
     edge.engine.start()
-    visitor: Any = Visitor()
+    visitor = Viewer(5001)
     edge.engine.viewer_opened(visitor)
     edge.engine.viewer_closed(visitor, "left")
     assert edge.engine.state is State.ORPHANED

@@ -195,10 +195,11 @@ class Third:
         lines: Sequence[str] = (),
         more: dict[str, Any] | None = None,
         trickle: bool = False,
+        edit: Callable[[str], str] = lambda sdp: sdp,
     ) -> Third:
         """Negotiate, and wait for both channels. `names` renames tracks in the mapping (None: leaves one out), `lines`
         are added to the offer's application section, `more` to the body; with `trickle` the candidates go before the
-        offer. Raises `Refused`.
+        offer, which goes as `edit` makes it. Raises `Refused`.
         """
         self._chunked = CHUNKING in lines
         known = {track["name"]: track for track in (await self.http("GET", "/session")).body["capabilities"]["tracks"]}
@@ -216,7 +217,7 @@ class Third:
             for mid, name in self._names.items()
             if (told := (names or {}).get(name, name)) is not None
         ]
-        self.offer = _with_lines(self._pc.localDescription.sdp, lines)
+        self.offer = edit(_with_lines(self._pc.localDescription.sdp, lines))
         if connection is None:
             registered = await self.http("POST", f"{BASE}/connections")
             assert registered.status == 201, registered

@@ -357,3 +357,23 @@ async def test_a_track_that_is_left_behind_for_long_is_told_once() -> None:
         assert "too many wait for what belongs to them on mask;" in fault.message
         stage.end()
         await stage.ended()
+
+
+@virtual
+async def test_a_frame_of_another_format_is_told_with_what_to_do_about_it() -> None:
+    class Unit(Plain):
+        def start_session(self) -> None:
+            get_ctx().emit_block(picture(1) / 255)
+            get_ctx().emit_block(np.moveaxis(picture(1), -1, 0))
+            while not get_ctx().should_stop():
+                spend(0.1)
+
+    async with Ended(Unit) as stage:
+        stage.start()
+        stage.join()
+        await stage.until(lambda: len(stage.faults) > 1)
+        floats, planes = (fault.message for fault in stage.faults)
+        assert floats.endswith("; for floats from 0 to 1 use (frame.clip(0, 1) * 255).astype('uint8')")
+        assert planes.endswith("; for channels first use frame.transpose(1, 2, 0)")
+        stage.end()
+        await stage.ended()

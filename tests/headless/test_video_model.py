@@ -117,3 +117,10 @@ class Singing(VideoModel):
         samples = np.frombuffer(file.readframes(100_000), "<i2")
     assert samples[::800].tolist() == list(range(20))
     assert len(samples) == 16_000
+
+
+def test_help_lists_what_each_command_takes(tmp_path: Path) -> None:
+    with Repl(workspace(tmp_path / "solid")) as repl:
+        repl.line("help")
+        repl.hear("set_red(red)")
+        assert repl.end() == 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.service.service import Service
+from tests.service.service import DEADLINE_S, Service
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Follower:
 
     def next(self) -> Told:
         """The next fact, however many comments come before it."""
+        deadline = time.monotonic() + DEADLINE_S
         while True:
             lines: list[str] = []
             while line := self.response.readline().decode().removesuffix("\n"):
@@ -50,6 +52,8 @@ class Follower:
                 raise AssertionError(f"the stream has ended after {self.told}")
             if not lines[0].startswith(":"):
                 break
+            if time.monotonic() > deadline:  # Comments keep the stream alive for ever.
+                raise TimeoutError(f"no other fact in {DEADLINE_S:g} s after {self.told[-5:]}")
         number, data = lines[0].removeprefix("id: "), lines[1].removeprefix("data: ")
         self.told.append(Told(int(number), json.loads(data), tuple(lines)))
         return self.told[-1]
@@ -66,7 +70,7 @@ class Follower:
 def following(service: Service, query: str = "", headers: dict[str, str] | None = None) -> Iterator[Follower]:
     """Follow the journal for as long as the block runs."""
     url = urlsplit(service.address)
-    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=20)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=DEADLINE_S)
     connection.request("GET", f"/events{query}", headers=headers or {})
     follower = Follower(connection)
     try:

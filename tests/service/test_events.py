@@ -144,8 +144,8 @@ def test_the_journal_of_a_service_that_is_started_again_counts_on(own_lamp: Call
     service = own_lamp().service
     service.until(lambda: time.monotonic() - service._began > 2, "two seconds of its life")
     newest = service.http("GET", "/session").body["last_event_id"]
-    os.kill(service.edge, signal.SIGKILL)
-    service.until(lambda: _alive(service), "another service")
+    os.kill(edge := service.edge, signal.SIGKILL)
+    service.until(lambda: service.edge != edge and _alive(service), "another service")
     with following(service, headers={"Last-Event-ID": str(newest)}) as events:
         told = events.next()
         assert told.event == "initializing"
@@ -171,4 +171,4 @@ def test_readers_are_bounded_and_one_that_goes_makes_room(lamp: Lamp):
             with following(service) as another:
                 return another.response.status == 200
 
-        service.until(room, "room for another reader", timeout=5)
+        service.until(room, "room for another reader")

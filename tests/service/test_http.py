@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,17 +43,9 @@ def test_while_the_model_loads_health_is_good_and_a_session_is_asked_for_later(w
             def inference(self):
                 yield None
     """)
-    service = serve(folder, port=(port := _free_port()))
-    service.address = f"http://127.0.0.1:{port}"
-
-    def loading() -> bool:
-        try:
-            told = ask(service, "GET", "/health", **THIRD)
-        except OSError:
-            return False
-        return (told.status, told.body["status"], told.body["state"]) == (200, "healthy", "loading")
-
-    service.until(loading, "the health of a service that loads")
+    service = serve(folder).listening()
+    told = ask(service, "GET", "/health", **THIRD)
+    assert (told.status, told.body["status"], told.body["state"]) == (200, "healthy", "loading")
     for headers in ({}, THIRD):
         for path in ("/start_session", "/stop_session"):
             refused = ask(service, "POST", path, **headers)
@@ -209,9 +200,3 @@ def test_the_page_has_exactly_the_metrics_that_there_are(lamp: Lamp):
 def test_no_page_of_ours_is_loaded_from_elsewhere(lamp: Lamp):
     for path in ("/docs", "/redoc"):
         assert ask(lamp.service, "GET", path).status == 404
-
-
-def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

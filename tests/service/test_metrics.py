@@ -80,7 +80,7 @@ def test_a_session_its_viewers_and_its_commands_are_counted(own_lamp: Callable[.
     assert read("runtime_commands_total", command="set_brightness", outcome="rejected") == 1
     assert read("runtime_commands_total", command="unknown", outcome="rejected") == 3
     assert read("runtime_command_ingress_seconds_count", command="set_brightness") == 1
-    assert read("runtime_command_ingress_seconds_sum", command="set_brightness") < 1
+    assert 0 < read("runtime_command_ingress_seconds_sum", command="set_brightness") < 60
     assert read("runtime_session_errors_total") == 4
     assert read("runtime_session_time_to_first_client_seconds_count") == 1
     assert read("runtime_webrtc_negotiation_seconds_count", outcome="success") == 2
@@ -125,7 +125,10 @@ def test_the_paths_to_the_viewers_are_told_as_facts_and_counted(lamp: Lamp, watc
     service = lamp.service
     with following(service) as events:
         viewer = watch(service).watch()
-        fact = events.until("metric").body["detail"]
+        viewer.wait_moving(40)
+        newest = service.http("GET", "/session").body["last_event_id"]
+        # One that tells of all these frames; the first may come before them.
+        fact = events.until(lambda told: told.event == "metric" and told.seq > newest).body["detail"]
     assert fact["name"] == "runtime_stats"
     assert fact["model_output"]["video"]["frames"] > 30
     path = fact["connection_stats"][str(viewer.connection)]

@@ -40,12 +40,25 @@ def test_a_viewer_whose_path_breaks_off_for_some_seconds_has_never_left(lamp: La
     assert lamp.journal.count(f"disconnected {viewer.connection}") == left
 
 
-def test_a_viewer_whose_path_stays_broken_is_missed_and_the_others_go_on(lamp: Lamp, watch: Watch):
-    viewer, other = watch(lamp.service).watch(), watch(lamp.service).watch(start=False)
-    with silenced(viewer) as since:
-        lamp.happened(f"disconnected {viewer.connection}", timeout=30)
+def test_who_loses_the_path_is_missed_unless_an_ice_restart_brings_it_back_and_the_others_go_on(
+    lamp: Lamp, watch: Watch
+):
+    """In one outage, for it takes its time."""
+    viewer = watch(lamp.service)
+    viewer.connect(detour=True)
+    viewer.wait_moving()
+    lost, other = (watch(lamp.service).watch(start=False) for _ in range(2))
+    viewer.cut()
+    with silenced(lost) as since:
+        lamp.service.until(lambda: time.monotonic() - since > 8, "the eighth second")
+        assert viewer.frames[-1].at < since + 3
+        viewer.restart()
+        viewer.wait_moving(after=time.monotonic())
+        lamp.happened(f"disconnected {lost.connection}")
         assert time.monotonic() - since > GONE_S - 1
-        assert lamp.service.health()["viewers"] == 1
+        lamp.service.until(lambda: time.monotonic() - since > GONE_S + 3, "the time when both would be missed")
+        assert f"disconnected {viewer.connection}" not in lamp.journal
+        assert lamp.service.health()["viewers"] == 2
         other.wait_moving()
 
 
@@ -67,23 +80,8 @@ def test_an_ice_restart_keeps_the_connection_its_channel_and_its_picture(codec: 
     other.wait_moving(after=time.monotonic())
 
 
-def test_an_ice_restart_brings_back_who_had_lost_the_path(lamp: Lamp, watch: Watch):
-    viewer = watch(lamp.service)
-    viewer.connect(detour=True)
-    viewer.wait_moving()
-    viewer.cut()
-    since = time.monotonic()
-    lamp.service.until(lambda: time.monotonic() - since > 8, "the eighth second")
-    assert viewer.frames[-1].at < since + 3
-    viewer.restart()
-    viewer.wait_moving(after=time.monotonic())
-    lamp.service.until(lambda: time.monotonic() - since > GONE_S + 3, "the time when it would be missed")
-    assert f"disconnected {viewer.connection}" not in lamp.journal
-    assert lamp.service.health()["viewers"] == 1
-
-
-AT_ONCE_S = 3.0
-"""It takes 100 to 150 ms on a machine that has nothing else to do; a step of a slow model takes longer than this."""
+AT_ONCE_S = 10.0
+"""It takes 100 to 150 ms on a machine that has nothing else to do; to miss the old connection would take `GONE_S`."""
 
 
 def test_who_offers_anew_on_the_same_connection_has_a_picture_at_once(lamp: Lamp, watch: Watch):
@@ -131,16 +129,17 @@ def test_a_slow_model_keeps_nobody_from_the_last_picture(who: str, lamp: Lamp, w
     viewer = watch(lamp.service).watch(start=False) if who == "comes back" else first
     first.command("set_brightness", {"brightness": 2.0})
     first.wait_frame(lambda frame: frame.luma > 170)
-    asked = time.monotonic()
-    first.command("block", {"seconds": 10.0}, id=1)
-    first.receipt(1, "accepted")
-    # The step that begins takes ten seconds.
-    lamp.service.until(lambda: time.monotonic() - first.frames[-1].at > 1, "an end of the frames")
-    if who == "joins":
-        viewer = watch(lamp.service)
-        viewer.connect(start=False)
-    else:
-        viewer.connect(start=False, again=viewer.connection)
-    seen = viewer.wait_frame(lambda frame: frame.luma > 170)
-    assert seen.at - viewer.offered_at < AT_ONCE_S
-    assert seen.at - asked < 9, "that was the next picture, not the last"
+    blocked = lamp.journal.count("does 300.0")
+    first.command("block", {"seconds": 300.0}, id=1)
+    # The step that has begun ends when the test says so: there is no other picture than the last.
+    lamp.happened("does 300.0", blocked + 1)
+    try:
+        lamp.service.until(lambda: time.monotonic() - first.frames[-1].at > 1, "an end of the frames")
+        if who == "joins":
+            viewer = watch(lamp.service)
+            viewer.connect(start=False)
+        else:
+            viewer.connect(start=False, again=viewer.connection)
+        viewer.wait_frame(lambda frame: frame.luma > 170)
+    finally:
+        lamp.release()

@@ -97,7 +97,7 @@ def test_what_the_model_says_reaches_everybody(lamp: Lamp, watch: Watch):
 def test_a_message_of_the_model_that_is_too_large_for_the_channel_cuts_nobody_off(lamp: Lamp, watch: Watch):
     viewer = watch(lamp.service).watch()
     viewer.command("shout", {"size": 300_000}, id="shout")
-    viewer.receipt("shout", "applied", 3)
+    viewer.receipt("shout", "applied")
     viewer.command("paint", {"colour": "red"}, id="next")
     viewer.receipt("next", "applied")
     assert (viewer.number, "closed") not in viewer.states

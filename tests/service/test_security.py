@@ -102,6 +102,8 @@ def test_opening_the_page_with_the_token_sets_a_cookie_that_only_the_own_page_ca
     # Browsers send it with requests of other pages of this machine, too.
     for origin in ("http://localhost:3000", "https://studio.example:8443"):
         assert ask(service, "POST", "/start_session", Cookie=cookie, Origin=origin).status == 401
+    image = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Referer": "http://localhost:3000/"}
+    assert ask(service, "GET", "/session", Cookie=cookie, **image).status == 401
     assert ask(service, "GET", "/session", Cookie=cookie[:-1]).status == 401
     assert ask(service, "GET", "/?token=wrong").status == 401
 
@@ -268,3 +270,43 @@ def test_no_answer_is_taken_for_anything_but_what_it_says_it_is(plain: Lamp):
 )
 def test_no_path_leads_out_of_the_page(path: str, plain: Lamp):
     assert ask(plain.service, "GET", path).status == 404
+
+
+EMBEDDED = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "image"}
+"""What a browser sends for an image of another site: no `Origin`."""
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        EMBEDDED,
+        EMBEDDED | {"Referer": "https://evil.example/page"},
+        EMBEDDED | {"Referer": "about:blank"},
+        EMBEDDED | {"Referer": "http://[no/address"},
+        EMBEDDED | {"Sec_Fetch_Site": "same-site", "Referer": "http://evil.localhost.example/"},
+    ],
+)
+def test_what_a_page_of_elsewhere_has_loaded_without_an_origin_is_refused(headers: dict[str, str], plain: Lamp):
+    for method_path in (("GET", "/events?since=0"), ("GET", "/session"), ("GET", "/playground/main.js")):
+        refused = ask(plain.service, *method_path, **headers)
+        assert refused.status == 403
+        assert "--cors-origin" in refused.body["detail"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        EMBEDDED | {"Referer": "http://localhost:3000/page"},
+        EMBEDDED | {"Sec_Fetch_Site": "same-site", "Referer": "http://127.0.0.1:3000/"},
+        EMBEDDED | {"Sec_Fetch_Site": "same-origin"},
+        EMBEDDED | {"Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"},
+        {"Sec_Fetch_Site": "none", "Sec_Fetch_Mode": "navigate"},
+    ],
+)
+def test_pages_of_this_machine_and_who_follows_a_link_are_served(headers: dict[str, str], plain: Lamp):
+    assert ask(plain.service, "GET", "/session", **headers).status == 200
+
+
+def test_a_page_that_is_let_in_may_show_what_it_finds(locked: Lamp):
+    known = EMBEDDED | {"Referer": "https://studio.example:8443/a", "Authorization": f"Bearer {TOKEN}"}
+    assert ask(locked.service, "GET", "/session", **known).status == 200

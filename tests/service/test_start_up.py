@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import socket
-import time
 
 import pytest
 
 from tests.service.conftest import Serve, Write
-from tests.service.service import Service
 
 GOOD = """
 import numpy as np
@@ -70,13 +68,13 @@ def test_a_mistake_of_the_author_is_one_line_that_names_file_and_key_and_exit_co
     files = {} if config is None else {"config__yml": config}
     service = serve(workspace(code, manifest, **files))
     assert service.exit_code() == 2, service.text
-    lines = [line for line in service.stderr if not line.startswith("Loading ")]
+    lines = [line for line in service.stderr if not line.startswith(("Loading ", "Still loading "))]
     assert len(lines) == 1, service.text
     assert lines[0].startswith("error: ")
     for name in names:
         assert name in lines[0]
     assert not service.stdout
-    _leaves_nothing(service)
+    service.leaves_nothing()
 
 
 def test_a_folder_that_does_not_exist_is_one_line_and_exit_code_2(tmp_path, serve: Serve):
@@ -84,7 +82,7 @@ def test_a_folder_that_does_not_exist_is_one_line_and_exit_code_2(tmp_path, serv
     assert service.exit_code() == 2
     assert len(service.stderr) == 1
     assert "nowhere" in service.stderr[0]
-    _leaves_nothing(service)
+    service.leaves_nothing()
 
 
 LOADS = {
@@ -99,36 +97,24 @@ def test_a_load_that_fails_is_told_at_health_and_at_the_terminal_and_ends_with_1
 ):
     statement, text = LOADS[how]
     folder = workspace(GOOD + f"\n    def load(self, config):\n        {statement}\n")
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    service = serve(folder, port=port)
-    service.address = f"http://127.0.0.1:{port}"
-    seen = None
-    while service.process.poll() is None:
-        try:
-            seen = service.health()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            if seen["state"] == "TERMINATED":
-                break
-    assert seen is not None
-    assert (seen["state"], seen["status"]) == ("TERMINATED", "unhealthy")
+    service = serve(folder).listening()
+    seen = service.state("TERMINATED")
+    # It stays for a second: first all questions, then the judgement.
+    start = service.http("POST", "/start_session")
+    upload = service.http("POST", "/sessions/local/uploads", {"name": "a", "size": 1, "mime_type": "b"})
+    assert seen["status"] == "unhealthy"
     assert seen["detail"] == f"load() raised: {text}"
-    refused = service.http("POST", "/start_session")
-    assert refused.status == 503
-    assert "retry-after" not in refused.headers
-    assert text in refused.body["detail"]
-    refused = service.http("POST", "/sessions/local/uploads", {"name": "a", "size": 1, "mime_type": "b"})
-    assert (refused.status, "retry-after" in refused.headers) == (503, False)
-    assert refused.body["detail"] == f"the model could not be loaded: load() raised: {text}"
+    assert start.status == 503
+    assert "retry-after" not in start.headers
+    assert text in start.body["detail"]
+    assert (upload.status, "retry-after" in upload.headers) == (503, False)
+    assert upload.body["detail"] == f"the model could not be loaded: load() raised: {text}"
     assert service.exit_code() == 1
     assert "Traceback (most recent call last):" in service.stderr
     assert text in service.stderr
     assert any("model.py" in line and "in load" in line for line in service.stderr)
     assert "could not be loaded" in service.stderr[-1]
-    _leaves_nothing(service)
+    service.leaves_nothing()
 
 
 def test_a_module_that_raises_is_told_with_its_traceback(workspace: Write, serve: Serve):
@@ -136,7 +122,7 @@ def test_a_module_that_raises_is_told_with_its_traceback(workspace: Write, serve
     assert service.exit_code() == 1
     assert "KeyError: 'home'" in service.stderr
     assert any("model.py" in line for line in service.stderr)
-    _leaves_nothing(service)
+    service.leaves_nothing()
 
 
 def test_a_port_in_use_is_one_line_and_exit_code_2(workspace: Write, serve: Serve):
@@ -147,8 +133,4 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(workspace: Write, serve: Serv
         service = serve(workspace(GOOD), port=port)
         assert service.exit_code() == 2
     assert service.stderr == [f"error: port {port} of 127.0.0.1 is in use; choose another with --port"]
-    _leaves_nothing(service)
-
-
-def _leaves_nothing(service: Service) -> None:
-    service.until(lambda: not service.processes(), "the end of all its processes", 2)
+    service.leaves_nothing()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from reactor_runtime import (
     Output,
     ReactorApp,
     ReactorModel,
+    ReactorPipeline,
     StepCompleted,
     StepOutcome,
     TrackPayload,
@@ -103,7 +105,7 @@ def test_an_outcome_becomes_an_output_only_if_it_is_one() -> None:
         StepOutcome(picture()).to_output()
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "result.json", "output.mp4"])
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "result.json", "output.mp4", "ä" * 128, "\udcff"])
 def test_a_step_s_files_have_plain_names_that_are_free(name: str) -> None:
     with pytest.raises(ValueError, match="StepCompleted"):
         StepCompleted(files={name: b""})
@@ -115,6 +117,20 @@ def test_a_step_s_files_are_bytes() -> None:
         StepCompleted(files={"mask.png": "1"})  # type: ignore[dict-item]
     with pytest.raises(TypeError, match="output is an Output"):
         StepCompleted(output=picture())
+
+
+def test_a_step_s_error_is_text_and_its_time_a_number() -> None:
+    with pytest.raises(TypeError, match=r"error is text or None, got ValueError; write str\(error\)"):
+        StepCompleted(error=ValueError("no"))  # type: ignore[arg-type]
+    assert StepCompleted(error="\udcff is no name").error == "? is no name", "any link carries it"
+    elapsed = StepCompleted(elapsed=np.float32(0.5)).elapsed  # type: ignore[arg-type]
+    assert (elapsed, type(elapsed)) == (0.5, float)
+    assert type(StepCompleted(elapsed=2).elapsed) is float
+    with pytest.raises(TypeError, match="elapsed is a number of seconds, got str"):
+        StepCompleted(elapsed="1")  # type: ignore[arg-type]
+    for wrong in (float("nan"), float("inf"), -1.0):
+        with pytest.raises(ValueError, match="elapsed"):
+            StepCompleted(elapsed=wrong)
 
 
 # The class ----------------------------------------------------------------------------------------------------------
@@ -278,3 +294,39 @@ def test_a_logger_takes_fields(caplog: pytest.LogCaptureFixture) -> None:
         log.info("plain 100%")
     assert [record.getMessage() for record in caplog.records] == ["loaded 3 of 4 seconds=1.5 path='100%'", "plain 100%"]
     assert caplog.records[0].funcName == test_a_logger_takes_fields.__name__
+
+
+# What the runtime calls ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "shown"),
+    [
+        ("generate", lambda self: None, "def generate(self, input)"),
+        ("process_input", lambda self, state: None, "async def process_input(self)"),
+        ("process_output", lambda self: None, "async def process_output(self, outcome)"),
+    ],
+)
+def test_a_step_s_method_that_cannot_be_called_is_told_before_anything_is_served(
+    name: str, method: Any, shown: str
+) -> None:
+    cls = type("Wrong", (Lamp,), {name: method})
+    with pytest.raises(TypeError, match=rf"Wrong\.{name}\(.*write {re.escape(shown)}"):
+        describe(cls).check_calls()
+
+    async def run(self: Any) -> None: ...
+
+    describe(type("Own", (cls,), {"run": run})).check_calls()  # It is its own to call.
+    describe(Lamp).check_calls()
+
+
+@pytest.mark.parametrize("state", [Settings(), Settings])
+@pytest.mark.parametrize("base", [ReactorApp, ReactorPipeline])
+def test_a_state_without_an_annotation_is_told(base: type[Any], state: Any) -> None:
+    with pytest.raises(TypeError, match="annotate `state: Settings`"):
+        type("Model", (base,), {"state": state})
+
+
+def test_a_state_that_a_base_annotates_may_have_a_value() -> None:
+    assert describe(type("Model", (Lamp,), {"state": Settings()})).state_class is Settings
+    assert describe(type("Own", (ReactorModel,), {"state": Settings(), "run": ReactorModel.run})).state_class is None

@@ -157,3 +157,30 @@ async def test_the_way_of_a_command_to_the_model_counts_from_its_own_arrival(mon
     (note,) = desk.notes
     assert note["name"] == "take"
     assert note["ingress_s"] == pytest.approx(60, abs=20)
+
+
+def test_what_one_client_asked_is_not_answered_to_another_who_has_come_by_its_id() -> None:
+    desk, told = Desk(), []
+
+    class Old:
+        id = Desk.id
+
+        def send(self, message: ServerMessage) -> None:
+            told.append(message)
+
+    for ending in ("done", "shown", "failed", "gone"):
+        desk.desk._client = lambda _: old  # noqa: B023
+        old = Old()
+        desk.desk.take(old, Call("flip", {"n": 1}, ending, "data_1"), CONTRACT, live=True)
+        number = desk.calls[-1].id
+        desk.desk._client = lambda _: desk
+        if ending in ("done", "shown"):
+            desk.desk.done(CommandDone(number, reply=ModelSaid("flipped", {"n": 1})))
+            desk.desk.shown("v", 1, (number,))
+        elif ending == "failed":
+            desk.desk.done(CommandDone(number, "ValueError: x"))
+            assert desk.notes[-1]["conn_id"] == Desk.id
+        else:
+            desk.desk.fail_all("gone")
+    assert [message.body["status"] for message in told] == ["accepted"] * 4
+    assert desk.told == []

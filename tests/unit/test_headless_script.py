@@ -10,7 +10,8 @@ import pytest
 
 from reactor_runtime.cli.headless.options import HeadlessError
 from reactor_runtime.cli.headless.script import End, Feed, Line, Send, Upload, check_script, read_script
-from reactor_runtime.contract import Contract, Track
+from reactor_runtime.cli.headless.terminal import why
+from reactor_runtime.contract import Argument, Command, Contract, Rejection, Track, TypeSpec, validate
 from tests.docs.pages import ROOT, blocks
 
 
@@ -104,3 +105,12 @@ def test_the_script_of_the_documentation_can_be_read(tmp_path: Path) -> None:
     for name in ("cat.png", "face.png", "style.safetensors"):
         (tmp_path / name).write_bytes(b"")
     assert len(read(tmp_path, block.text)) == 8
+
+
+def test_what_is_wrong_with_a_field_names_it_once() -> None:
+    argument = Argument("level", TypeSpec("int"), le=255)
+    for given in (999, "much"):
+        with pytest.raises(Rejection) as refused:
+            validate(Command("set_level", "", (argument,)), {"level": given})
+        assert why(refused.value.field, refused.value.reason).count("level") == 1
+    assert why(None, "not now") == "not now"

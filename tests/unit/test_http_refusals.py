@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,46 +9,21 @@ import httpx
 import pytest
 
 from reactor_runtime.contract import Argument, Command, Contract, TypeSpec
-from reactor_runtime.ipc import Channel
-from reactor_runtime.link import LinkMessage, Status, decode, encode
 from reactor_runtime.server.app import create_app
 from reactor_runtime.server.connections import Connections
 from reactor_runtime.server.settings import EdgeSettings
-from reactor_runtime.session import MAX_VIEWERS, SessionEngine, State
+from reactor_runtime.session import MAX_VIEWERS, State
+from tests.unit.engine_kit import LinkedEngine, Viewer
 
 CONTRACT = Contract("m", commands=(Command("set_level", "", (Argument("level", TypeSpec("int")),), setter="level"),))
 BASE = "/sessions/local/transport/webrtc"
 
 
-class Visitor:
-    """A viewer who takes nothing."""
-
-    video: dict[str, Any] = {}
-    audio: dict[str, Any] = {}
-    has_verbs = False
-
-    def __init__(self, number: int) -> None:
-        self.id = number
-
-    def send(self, message: Any) -> None:
-        pass
-
-    async def statistics(self) -> None:
-        return None
-
-    async def close(self) -> None:
-        pass
-
-
-class Edge:
+class Edge(LinkedEngine):
     """The whole HTTP surface in this process, with a worker of which only the link is there."""
 
     def __init__(self) -> None:
-        self.engine = SessionEngine(0)
-        ours, theirs = socket.socketpair()
-        self.worker: Channel[LinkMessage] = Channel(theirs, encode, decode, name="worker")
-        self.worker.start(lambda *_: None, lambda: None)
-        self.engine.attach_worker(ours)
+        super().__init__()
         self.offered: list[int] = []
         app = create_app(self.engine, Connections(lambda: self), EdgeSettings((), 0))
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://edge")
@@ -69,14 +42,10 @@ class Edge:
 @pytest.fixture
 async def edge() -> AsyncIterator[Edge]:
     edge = Edge()
-    edge.worker.send(Status("ready", "m", CONTRACT))
-    async with asyncio.timeout(20):
-        while edge.engine.state is not State.READY:
-            await asyncio.sleep(0.001)
+    await edge.ready(CONTRACT)
     yield edge
     await edge.client.aclose()
-    await edge.engine.shutdown(0.01)
-    edge.worker.close()
+    await edge.aclose()
 
 
 @pytest.mark.parametrize(
@@ -116,9 +85,27 @@ async def test_half_a_character_and_no_number_are_refused(
 async def test_an_offer_beyond_the_last_place_is_refused_and_one_of_who_is_here_is_not(edge: Edge) -> None:
     edge.engine.start()
     for number in range(MAX_VIEWERS):
-        visitor: Any = Visitor(2000 + number)
-        edge.engine.viewer_opened(visitor)
+        edge.engine.viewer_opened(Viewer(2000 + number))
     offer = '{"sdp_offer": "v=0"}'
     refused = await edge.post(f"{BASE}/connections/1999/sdp_params", offer)
     assert (refused.status_code, refused.json()["detail"].split(";")[0]) == (429, f"at most {MAX_VIEWERS} may watch")
     assert (await edge.post(f"{BASE}/connections/2000/sdp_params", offer)).status_code == 202
+
+
+async def test_what_is_kept_of_a_candidate_has_a_bound(edge: Edge) -> None:
+    edge.engine.start()
+    for longest, status in ((64, 202), (65, 422)):
+        body = {"candidates": [{"candidate": "candidate:1", "sdp_mid": "x" * longest}]}
+        answer = await edge.client.post(f"{BASE}/connections/2000/ice_candidates", json=body)
+        assert answer.status_code == status
+
+
+async def test_a_body_that_is_streamed_and_too_long_is_a_413_like_any_other(edge: Edge) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b" " * (64 << 10)
+
+    for path in ("/start_session", "/stop_session", f"{BASE}/sdp_params"):
+        answer = await edge.client.post(path, content=pieces(), headers={"content-type": "application/json"})
+        assert answer.status_code == 413
+        assert answer.json() == {"detail": "a request body of at most 1048576 bytes is taken"}

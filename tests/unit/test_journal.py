@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from types import SimpleNamespace
 from typing import Any
 
 from fastapi import FastAPI
 
 from reactor_runtime.server.events import event_routes
-from reactor_runtime.session import Journal, State
+from reactor_runtime.session import MAX_VIEWERS, Journal, State
+from reactor_runtime.session.audience import Audience
+from reactor_runtime.session.chores import Chores
 from reactor_runtime.session.journal import HISTORY, HISTORY_BYTES, MAX_DETAIL
+from reactor_runtime.session.paths import Paths
+from reactor_runtime.transport import PathStatistics, TrackStatistics
 
 
 def body(fact: Any) -> dict[str, Any]:
@@ -149,3 +154,58 @@ async def test_a_number_that_is_not_reached_yet_follows_what_happens() -> None:
     assert (await reader.next()).startswith(b"id: 2\n")
     reader.gone.set()
     await reader.task
+
+
+async def test_offers_without_end_never_push_out_what_tells_of_the_session() -> None:
+    journal = Journal()
+    journal.record("start_session", State.READY, State.WAITING)
+    for number in range(2 * HISTORY_BYTES // 6000):
+        answer = {"type": "answer", "sdp": "v=0" * 2000}
+        journal.record("connection_answered", State.STREAMING, detail={"conn_id": number, "answer": answer})
+    assert journal.after(0)[0].event == "start_session"
+
+
+def path(number: int) -> PathStatistics:
+    """Of a viewer who takes and brings two tracks each way, with totals of a long session."""
+    totals = {"packets": 10**9, "bytes": 10**12, "frames": 10**8, "loss_ratio": 0.0123, "round_trip_s": 0.0012345}
+    tracks = [TrackStatistics(f"some_track_{i}", "out" if i % 2 else "in", **totals) for i in range(4)]  # type: ignore[arg-type]
+    stages = [{"name": f"stage_{i}", "total_ms": 1234567.891, "messages": 123456} for i in range(7)]
+    return PathStatistics(0.0012345, 123456.789, tuple(tracks), tuple(stages))
+
+
+async def test_of_as_many_viewers_as_may_watch_each_path_is_told() -> None:
+    journal, here = Journal(), Audience()
+
+    class Viewer:
+        def __init__(self, number: int) -> None:
+            self.id = number
+
+        async def statistics(self) -> PathStatistics:
+            return path(self.id)
+
+    for number in range(MAX_VIEWERS):
+        viewer: Any = Viewer(5001 + number)
+        here.add(viewer, 0.0)
+    statistics: Any = SimpleNamespace(input=dict, output=dict)
+
+    def note(event: str, **detail: Any) -> None:
+        most = detail.pop("most", MAX_DETAIL)
+        journal.record(event, State.STREAMING, detail=detail, most=most)
+
+    await Chores(here, statistics, Paths(), 0.0, lambda _: None, note)._look()
+    detail = body(journal.after(0)[0])["detail"]
+    assert "left_out_bytes" not in detail
+    assert len(detail["connection_stats"]) == MAX_VIEWERS
+
+
+async def test_a_path_that_cannot_be_told_of_is_no_trouble_of_the_others() -> None:
+    async def told() -> PathStatistics:
+        return path(1)
+
+    async def torn() -> PathStatistics:
+        raise RuntimeError("no peer connection")
+
+    first: Any = SimpleNamespace(id=1, statistics=torn)
+    second: Any = SimpleNamespace(id=2, statistics=told)
+    paths = Paths()
+    assert [await paths.look(viewer) for viewer in (first, second)] == [None, path(1)]

@@ -7,9 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from omegaconf import MissingMandatoryValue
+from typer.testing import CliRunner
 
+from reactor_runtime.cli.app import app
 from reactor_runtime.cli.overrides import OverrideError, take_overrides
-from reactor_runtime.workspace import ReactorConfig, WorkspaceError, leaves, parse_value, read_config, read_manifest
+from reactor_runtime.cli.run import RunOptions, config_help
+from reactor_runtime.workspace import (
+    ReactorConfig,
+    WorkspaceError,
+    lazy_config,
+    leaves,
+    parse_value,
+    read_config,
+    read_manifest,
+)
 
 
 @pytest.fixture
@@ -176,3 +188,65 @@ def test_weights_are_relative_to_the_manifest_unless_absolute_or_at_home(
     assert weights("/store") == Path("/store")
     assert weights("~/store") == Path("/home/somebody/store")
     assert weights(None) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--num-steps=4"], "No such option: --num-steps. A value of the model's config is --model.num_steps=VALUE"),
+        (["--num_steps", "4"], "No such option: --num_steps. A value of the model's config is --model.num_steps=VALUE"),
+        (["--modle.a.b=4"], "No such option: --modle.a.b. A value of the model's config is --model.a.b=VALUE"),
+        (["--a.b=4"], "No such option: --a.b. A value of the model's config is --model.a.b=VALUE"),
+        (["--model", "num=4"], "No such option: --model. A value of the model's config is --model.KEY=VALUE"),
+        (["--prot", "9"], "No such option: --prot (Possible options: --host, --path, --port)"),
+        (["-x"], "No such option: -x"),
+    ],
+)
+def test_an_option_that_is_none_may_have_been_meant_for_the_config(arguments: list[str], says: str) -> None:
+    done = CliRunner().invoke(app, ["run", *arguments], env={"COLUMNS": "160", "TERMINAL_WIDTH": "160"})
+    assert done.exit_code == 2
+    assert f"│ {says} " in done.stderr
+
+
+# What must be given -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mandatory(tmp_path: Path) -> Path:
+    path = tmp_path / "mandatory.yml"
+    path.write_text("again: ${a}\na: ???\nnested:\n  b: ???\n  c: 1\nsizes:\n- 1\n- ???\n")
+    return path
+
+
+def test_a_value_that_must_be_given_is_asked_for_in_one_line(mandatory: Path) -> None:
+    with pytest.raises(WorkspaceError) as error:
+        read_config(mandatory)
+    assert str(error.value) == (
+        f"{mandatory}: a, nested.b, sizes.1 must be given: --model.a=VALUE --model.nested.b=VALUE --model.sizes.1=VALUE"
+    )
+
+
+def test_an_override_gives_what_must_be_given(mandatory: Path) -> None:
+    given = {"a": 4, "nested.b": "x", "sizes.1": 2}
+    assert read_config(mandatory, given) == {"again": 4, "a": 4, "nested": {"b": "x", "c": 1}, "sizes": [1, 2]}
+    with pytest.raises(WorkspaceError, match=r"mandatory\.yml: a must be given: --model\.a=VALUE$"):
+        read_config(mandatory, given | {"a": "???"})
+
+
+def test_the_help_of_the_config_shows_what_must_be_given(mandatory: Path) -> None:
+    (mandatory.parent / "reactor.yaml").write_text("model: model:Model\nconfig: mandatory.yml\n")
+    options = RunOptions(path=mandatory.parent, overrides={"nested.b": 2, "sizes": [3]})
+    assert [line.split() for line in config_help(options).splitlines()] == [
+        ["--model.again", "str", '"${a}"'],
+        ["--model.a", "required", '"???"'],
+        ["--model.nested.b", "int", "2"],
+        ["--model.nested.c", "int", "1"],
+        ["--model.sizes", "list", "[3]"],
+    ]
+
+
+def test_a_video_models_config_tells_it_when_it_is_read(mandatory: Path) -> None:
+    loaded = lazy_config(mandatory)
+    assert loaded.get("a", 5) == 5
+    with pytest.raises(MissingMandatoryValue):
+        _ = loaded.a

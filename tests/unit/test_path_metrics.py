@@ -1,18 +1,20 @@
-"""Totals of the viewers' paths, added up as they grow."""
+"""Totals of the viewers' paths, added up as they grow, to the end of each."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import asyncio
 from typing import Any
 
 import prometheus_client as prom
 
 from reactor_runtime.server.path_metrics import PathMetrics
+from reactor_runtime.session.departures import Departures
+from reactor_runtime.session.paths import LAST_LOOK_S, Paths
 from reactor_runtime.transport.statistics import PathStatistics, TrackStatistics
 
 
-def path(sent: int) -> dict[str, Any]:
-    return asdict(PathStatistics(tracks=(TrackStatistics("main", "out", bytes=sent),)))
+def path(sent: int) -> PathStatistics:
+    return PathStatistics(tracks=(TrackStatistics("main", "out", bytes=sent),))
 
 
 def metrics() -> tuple[PathMetrics, prom.CollectorRegistry]:
@@ -24,18 +26,57 @@ def sent(registry: prom.CollectorRegistry) -> float | None:
     return registry.get_sample_value("runtime_webrtc_bytes_sent_total", {"track": "main", "direction": "out"})
 
 
-def test_who_cannot_be_looked_at_once_is_not_counted_twice() -> None:
-    paths, registry = metrics()
-    for report in ({"7": path(100)}, {}, {"7": path(150)}):
-        paths.take(report)
-    assert sent(registry) == 150
+class Viewer:
+    """A viewer whose path has carried `bytes`; like a real one it knows nothing more once it is closed."""
+
+    def __init__(self, carried: int = 0) -> None:
+        self.carried, self.closed, self.asks = carried, False, 0
+
+    async def statistics(self) -> PathStatistics | None:
+        self.asks += 1
+        if self.carried < 0:
+            await asyncio.Event().wait()
+        return None if self.closed else path(self.carried)
+
+    async def close(self) -> None:
+        self.closed = True
 
 
-def test_who_comes_with_the_id_of_another_is_counted_from_its_beginning() -> None:
+def test_a_report_that_is_overtaken_by_a_later_one_is_not_counted_twice() -> None:
     paths, registry = metrics()
-    paths.take({"7": path(100)})
-    paths.forget("7")
-    paths.take({"7": path(150)})
-    paths.clear()
-    paths.take({"7": path(10)})
+    one: Any = Viewer()
+    for total in (100, 150, 120, 160):
+        paths.take(one, path(total))
+    assert sent(registry) == 160
+
+
+def test_each_viewer_is_counted_from_its_own_beginning() -> None:
+    paths, registry = metrics()
+    one: Any = Viewer()
+    other: Any = Viewer()
+    paths.take(one, path(100))
+    paths.take(other, path(150))
+    paths.take(one, path(110))
     assert sent(registry) == 260
+
+
+async def test_what_a_path_has_carried_is_told_once_more_before_its_viewer_is_closed() -> None:
+    counted, registry = metrics()
+    paths = Paths()
+    paths.listen(counted.take)
+    departures = Departures(paths)
+    one: Any = Viewer(100)
+    await paths.look(one)
+    one.carried = 170
+    departures.close(one)
+    await departures.wait(5.0)
+    assert one.closed
+    assert sent(registry) == 170
+
+
+async def test_who_cannot_be_looked_at_is_closed_all_the_same() -> None:
+    departures = Departures(Paths())
+    one: Any = Viewer(-1)
+    departures.close(one)
+    await departures.wait(LAST_LOOK_S + 5.0)
+    assert (one.asks, one.closed) == (1, True)

@@ -290,3 +290,36 @@ def test_the_track_of_an_output_stays_what_clients_are_told_whatever_it_declares
         main: Video(range=(0, 1), layout="CHW")  # type: ignore[valid-type]
 
     assert tracks_of(Declared) == tracks_of(Shared)
+
+
+FIXED = PixelFormat(fixed=True)
+
+
+class Torchlike(np.ndarray[Any, Any]):
+    """An array with the methods that only torch's have, besides the shared ones."""
+
+    def permute(self, *axes: int) -> np.ndarray[Any, Any]:
+        return np.ndarray.transpose(self, axes)
+
+    def byte(self) -> np.ndarray[Any, Any]:
+        return np.ndarray.astype(self, np.uint8)
+
+    transpose = astype = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("shape", [(4, 6, 3), (3, 4, 6), (2, 4, 6, 3), (2, 3, 4, 6), (4, 6)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
+@pytest.mark.parametrize("library", [np.ndarray, Torchlike])
+def test_where_no_format_can_be_declared_the_advice_is_what_to_do_with_the_frame(
+    library: Any, dtype: Any, shape: tuple[int, ...]
+) -> None:
+    frame: Any = (np.ones(shape) * (0.5 if dtype is np.float32 else 128)).astype(dtype).view(library)
+    for _ in range((len(shape) > 2 and shape[-1] == 6) + (dtype is not np.uint8)):
+        with pytest.raises(FrameError) as caught:
+            pictures("main", frame, FIXED)
+        assert "declare" not in caught.value.message
+        frame = eval(caught.value.message.rpartition(" use ")[2], {"frame": frame})
+    assert 127 <= int(frame.min()) <= 128
+    taken = pictures("main", frame, FIXED)
+    one = taken[0] if isinstance(taken, list) else taken
+    assert (one.height, one.width) == (4, 6)

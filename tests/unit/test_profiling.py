@@ -66,7 +66,7 @@ def test_a_section_knows_its_time_after_the_exit_on_or_off(profiler: Profiler) -
     for one in (profiler, off):
         with one.section("a") as section:
             threading.Event().wait(0.002)
-        assert 2 <= section.elapsed_ms < 1000
+        assert 2 <= section.elapsed_ms < 60_000, "milliseconds"
 
 
 def test_a_section_that_raises_is_measured_and_the_next_is_not_inside_it(profiler: Profiler) -> None:

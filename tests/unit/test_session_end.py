@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from reactor_runtime.contract import Argument, Command, Contract, Track, TypeSpec
-from reactor_runtime.ipc import Channel
 from reactor_runtime.link import (
     CommandCall,
     CommandDone,
@@ -18,15 +16,13 @@ from reactor_runtime.link import (
     SessionClosed,
     SessionEnd,
     SessionStart,
-    Status,
     StepDone,
-    decode,
-    encode,
 )
 from reactor_runtime.server.connections import Connections
-from reactor_runtime.session import Order, SessionEngine, State
+from reactor_runtime.session import Order, State
 from reactor_runtime.transport import Offer
 from reactor_runtime.wire import Call, Notice, Receipt, RequestStep, StepResult
+from tests.unit.engine_kit import LinkedEngine, Viewer
 
 CONTRACT = Contract(
     "m",
@@ -38,16 +34,11 @@ CONTRACT = Contract(
 NUMBER = 5001
 
 
-class Peer:
+class Peer(Viewer):
     """A viewer at the end of a connection; like a real one it hears nothing once it is being closed."""
 
-    video: Mapping[str, Any] = {}
-    audio: Mapping[str, Any] = {}
-    has_verbs = False
-    longest_message = 1 << 20
-
     def __init__(self, number: int) -> None:
-        self.id = number
+        super().__init__(number)
         self.opened = self.closed = False
         self.heard: list[Any] = []
 
@@ -64,9 +55,6 @@ class Peer:
     def leave(self, _reason: str) -> None:
         pass
 
-    async def statistics(self) -> None:
-        return None
-
     async def close(self) -> None:
         self.closed = True
 
@@ -76,21 +64,13 @@ class Peer:
         return [each.data["reason"] for each in self.heard if isinstance(each, Notice) and each.type == "sessionEnded"]
 
 
-class Service:
+class Service(LinkedEngine):
     """An engine and its connections, with peers and a worker that only take what they are sent."""
 
     def __init__(self) -> None:
-        self.heard: list[LinkMessage] = []
+        super().__init__(on_end=self._over)
         self.tasks: list[asyncio.Task[None]] = []
         self.connections = Connections(lambda: self)
-        self.engine = SessionEngine(orphan_timeout=0, on_end=self._over)
-        self.attach()
-
-    def attach(self) -> None:
-        ours, theirs = socket.socketpair()
-        self.worker: Channel[LinkMessage] = Channel(theirs, encode, decode, name="worker")
-        self.worker.start(lambda message, _: self.heard.append(message), lambda: None)
-        self.engine.attach_worker(ours)
 
     def _over(self) -> None:
         self.tasks.append(asyncio.ensure_future(self.connections.clear()))
@@ -102,26 +82,16 @@ class Service:
         self.peer = Peer(connection)
         return self.peer, "sdp"
 
-    async def ready(self, **session: Any) -> None:
-        self.worker.send(Status("ready", "m", CONTRACT, **session))
-        await self.until(lambda: self.engine.state is not State.CREATED)
-
     async def connect(self, number: int = NUMBER, *, opens: bool = True) -> Peer:
         await self.connections.offer(number, Offer("", None), ())
         await self.connections.answer(number)
         if opens:
             self.peer.opened = True
-            viewer: Any = self.peer
-            self.engine.viewer_opened(viewer)
+            self.engine.viewer_opened(self.peer)
         return self.peer
 
     def say(self, peer: Any, message: Any) -> None:
         self.engine.viewer_message(peer, message)
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(20):
-            while not condition():
-                await asyncio.sleep(0.001)
 
     def last(self, kind: type[LinkMessage]) -> Any:
         return next((message for message in reversed(self.heard) if isinstance(message, kind)), None)
@@ -131,14 +101,13 @@ class Service:
 async def service() -> AsyncIterator[Service]:
     service = Service()
     yield service
-    await service.engine.shutdown(0.01)
+    await service.aclose()
     await asyncio.gather(*service.tasks)
-    service.worker.close()
 
 
 @pytest.mark.parametrize("down", [False, True], ids=["stopped", "shut down"])
 async def test_who_waits_for_a_step_hears_its_answer_and_then_the_end(service: Service, down: bool) -> None:
-    await service.ready()
+    await service.ready(CONTRACT)
     service.engine.start(order=Order(stepped=True))
     peer = await service.connect()
     other = await service.connect(NUMBER + 1)
@@ -152,7 +121,7 @@ async def test_who_waits_for_a_step_hears_its_answer_and_then_the_end(service: S
 
 
 async def test_a_command_that_is_open_at_the_end_is_answered_once_and_before_it(service: Service) -> None:
-    await service.ready()
+    await service.ready(CONTRACT)
     session = service.engine.start()
     peer = await service.connect()
     service.say(peer, Call("flip", {"n": 1}, request="r"))
@@ -168,7 +137,7 @@ async def test_a_command_that_is_open_at_the_end_is_answered_once_and_before_it(
 
 
 async def test_a_peer_that_has_not_opened_yet_goes_with_the_session(service: Service) -> None:
-    await service.ready()
+    await service.ready(CONTRACT)
     service.engine.start()
     peer = await service.connect(opens=False)
     await service.engine.stop()
@@ -176,23 +145,40 @@ async def test_a_peer_that_has_not_opened_yet_goes_with_the_session(service: Ser
 
 
 async def test_a_session_of_n_steps_goes_on_by_its_name_when_the_edge_does_not(service: Service) -> None:
-    await service.ready(session="s", steps=3, own_id="mine", stepped=False)
+    await service.ready(CONTRACT, session="s", steps=3, own_id="mine", stepped=False)
     facts: list[str] = []
     service.engine.journal.listen(lambda fact, _: facts.append(fact.event))
     service.worker.send(StepDone("s", 1, 0.1))
     await service.until(lambda: "step_completed" in facts)
     assert service.engine.state is State.STREAMING
     assert service.engine.steps.order == Order(steps=3, own_id="mine")
-    peer: Any = await service.connect()
+    peer = await service.connect()
     service.engine.viewer_closed(peer, "left")
     assert service.engine.state is State.STREAMING
 
 
 async def test_a_start_that_no_link_can_carry_leaves_the_service_ready(service: Service) -> None:
-    await service.ready()
+    await service.ready(CONTRACT)
     with pytest.raises(UnicodeError):
         service.engine.start(order=Order(own_id="\ud800"))
     assert (service.engine.state, service.engine.session) == (State.READY, None)
     service.engine.start()
     await service.until(lambda: service.last(SessionStart))
     assert service.engine.state is State.WAITING
+
+
+async def test_the_longest_that_a_session_may_last_counts_from_the_start_of_one_that_nobody_needs_to_watch(
+    service: Service,
+) -> None:
+    service.engine._longest = 0.05
+    await service.ready(CONTRACT)
+    causes: list[Any] = []
+    service.engine.journal.listen(lambda _, detail: causes.append(detail.get("reason")))
+    session = service.engine.start(order=Order(steps=3))
+    await service.until(lambda: service.engine.state is State.CLOSING)
+    assert causes[-1] == "timed_out"
+    service.worker.send(SessionClosed(session))
+    await service.until(lambda: service.engine.state is State.READY)
+    service.engine.start()
+    await asyncio.sleep(0.1)
+    assert service.engine.state is State.WAITING, "one that waits for somebody has the orphan timeout"

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from reactor_runtime.contract import Argument, Command, Contract, TypeSpec
-from reactor_runtime.ipc import Channel
-from reactor_runtime.link import CommandCall, LinkMessage, SessionStart, Status, StepDone, decode, encode
-from reactor_runtime.session import SessionEngine, State
+from reactor_runtime.link import CommandCall, SessionStart, StepDone
+from reactor_runtime.session import State
 from reactor_runtime.session.starting import InputRefused, Order, StartingCall, judged
+from tests.unit.engine_kit import LinkedEngine, Viewer
 
 LEVEL = Command("set_level", "", (Argument("level", TypeSpec("int"), default=3, le=9),), setter="level")
 TAKE = Command("take", "", (Argument("file", TypeSpec("upload")),))
@@ -67,53 +66,26 @@ def test_steps_are_counted_only_where_there_are_some() -> None:
         judged(Order(steps=3), Contract("m"))
 
 
-class Viewer:
-    """Takes nothing."""
-
-    id = 7
-    video: Mapping[str, Any] = {}
-    audio: Mapping[str, Any] = {}
-    has_verbs = False
-
-    def send(self, message: Any) -> None:
-        pass
-
-    async def close(self) -> None:
-        pass
-
-
 async def test_a_session_of_n_steps_outlives_that_everybody_leaves() -> None:
-    engine = SessionEngine(orphan_timeout=0.001)
-    ours, theirs = socket.socketpair()
-    worker: Channel[LinkMessage] = Channel(theirs, encode, decode, name="worker")
-    heard: list[LinkMessage] = []
-    worker.start(lambda message, _: heard.append(message), lambda: None)
-    engine.attach_worker(ours)
-    facts: list[tuple[str, Mapping[str, Any]]] = []
-    engine.journal.listen(lambda fact, detail: facts.append((fact.event, detail)))
-    try:
-        worker.send(Status("ready", "m", CONTRACT))
-        async with asyncio.timeout(20):
-            while engine.state is not State.READY:
-                await asyncio.sleep(0.001)
-            with pytest.raises(InputRefused):
-                engine.start(None, order("nothing"))
-            assert engine.state is State.READY
-            engine.start(None, Order(order("set_level", level=4).commands, 3, "mine"))
-            assert engine.state is State.STREAMING
-            viewer: Any = Viewer()
-            engine.viewer_opened(viewer)
-            engine.viewer_closed(viewer, "left")
-            worker.send(StepDone(engine.session or "", 1, 0.1, "dim"))
-            while ("step_completed", {"step": 1, "saved": False, "error": "dim"}) not in facts:
-                await asyncio.sleep(0.001)
+    async with aclosing(LinkedEngine(orphan_timeout=0.001)) as service:
+        engine = service.engine
+        facts: list[tuple[str, Mapping[str, Any]]] = []
+        engine.journal.listen(lambda fact, detail: facts.append((fact.event, detail)))
+        await service.ready(CONTRACT)
+        with pytest.raises(InputRefused):
+            engine.start(None, order("nothing"))
+        assert engine.state is State.READY
+        engine.start(None, Order(order("set_level", level=4).commands, 3, "mine"))
+        assert engine.state is State.STREAMING
+        viewer = Viewer()
+        engine.viewer_opened(viewer)
+        engine.viewer_closed(viewer, "left")
+        service.worker.send(StepDone(engine.session or "", 1, 0.1, "dim"))
+        await service.until(lambda: ("step_completed", {"step": 1, "saved": False, "error": "dim"}) in facts)
         assert engine.state is State.STREAMING
         assert ("command", {"name": "set_level", "args": {"level": 4}, "conn_id": 0}) in facts
-        start = next(message for message in heard if isinstance(message, SessionStart))
+        start = next(message for message in service.heard if isinstance(message, SessionStart))
         assert (start.commands, start.steps) == ((CommandCall(-1, 0, "set_level", {"level": 4}),), 3)
         assert start.own_id == "mine"
         await engine.stop()
         assert engine.steps.order == Order()
-    finally:
-        await engine.shutdown(0.01)
-        worker.close()

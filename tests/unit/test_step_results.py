@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import av
+import msgspec
 import numpy as np
 import pytest
 
 from reactor_runtime import Audio, Output, StepCompleted, Video
 from reactor_runtime.link import SessionStart, StepSaved
 from reactor_runtime.session.results import StepResults
+from reactor_runtime.session.starting import Order
+from reactor_runtime.session.step_desk import StepDesk
 from reactor_runtime.worker.results import Results, writer
 from reactor_runtime.worker.results.movie import write_movie
 from reactor_runtime.worker.tally import Tally
@@ -285,3 +288,48 @@ def test_the_manifest_says_how_movies_are_encoded(tmp_path: Path) -> None:
     (tmp_path / "reactor.yaml").write_text(f"runtime:\n  import: model:Model\n  step_results: {block}\n")
     movie = read_manifest(tmp_path).step_results.movie
     assert movie == MovieSettings("h265", "fast", 30, 64, None, 96_000)
+
+
+# What cannot be written ---------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_cannot_be_written_costs_itself_alone(saved: queue.Queue[Any], tmp_path: Path) -> None:
+    results = Results(saved.put, {}, place=tmp_path / "steps")
+    taken = tmp_path / "steps" / "s" / OWN / "1" / "taken"
+    write = Path.write_bytes
+
+    def write_bytes(self: Path, data: bytes) -> int:
+        if self == taken:
+            raise OSError("no space")
+        return write(self, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write_bytes)
+        assert results.keep(OWN, "s", 1, 10.0, StepCompleted(files={"taken": b"1", "z": b"2"}), [shown()])
+        message = saved.get(timeout=20)
+    assert message.save_error == "OSError: no space"
+    kept = json.loads((Path(message.folder) / "result.json").read_text())
+    assert [file["name"] for file in kept["files"]] == ["output.mp4", "z"]
+    assert kept["save_error"] == "OSError: no space"
+
+
+def test_of_a_step_that_cannot_be_written_at_all_is_told_why(saved: queue.Queue[Any], tmp_path: Path) -> None:
+    (tmp_path / "steps").write_text("a file where the folder would be")
+    results = Results(saved.put, {}, place=tmp_path / "steps")
+    assert results.keep(OWN, "s", 1, 10.0, StepCompleted(elapsed=0.5), [])
+    message = saved.get(timeout=20)
+    assert (message.step, message.folder, message.files, message.generate_s) == (1, "", [], 0.5)
+    assert "steps" in message.save_error
+
+
+@pytest.mark.parametrize("folder", [True, False])
+async def test_the_journal_has_what_could_not_be_written(folder: bool, kept: StepSaved) -> None:
+    facts: list[tuple[str, dict[str, Any]]] = []
+    requests: Any = None
+    desk = StepDesk(requests, lambda event, **detail: facts.append((event, detail)))
+    desk.begin(Order((), None, OWN, False), "s")
+    desk.saved(msgspec.structs.replace(kept, save_error="no space", folder=kept.folder if folder else ""))
+    assert facts[0][0] == "step_result_ready"
+    assert facts[0][1]["save_error"] == "no space"
+    assert desk.results.steps(OWN) == ([1] if folder else None)
+    desk.results.close()

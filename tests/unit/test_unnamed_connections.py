@@ -119,3 +119,43 @@ async def test_who_fetches_why_there_is_no_answer_makes_way_for_the_next() -> No
             await http.post(path, json={"sdp_offer": "v=0"})
         assert (await http.get(path)).status_code == 422
         assert (await http.get(path)).json() == {"sdp_answer": "the answer", "connection_id": 2}
+
+
+def test_who_offers_anew_takes_up_its_connection_only_where_it_can_be_nobody_else_s() -> None:
+    clients, connections = unnamed()
+    assert clients.sole(PAGE) is None
+    clients.begin(PAGE, 1)
+    clients.begin(PAGE, 1)
+    clients.begin(SCRIPT, 2)
+    assert clients.sole(PAGE) == 1
+    clients.begin(PAGE, 3)
+    assert clients.sole(PAGE) is None
+    connections.ended = {1}
+    assert clients.sole(PAGE) is None, "it may be the one who has lost 1 that offers anew"
+    connections.ended = {1, 3}
+    assert clients.sole(PAGE) is None
+    clients.begin(PAGE, 4)
+    assert clients.sole(PAGE) == 4
+
+
+async def test_one_who_reconnects_does_not_end_another_of_its_kind() -> None:
+    offered: list[int] = []
+
+    class Signals:
+        def guard(self, _session: str) -> None:
+            pass
+
+        def mint(self) -> int:
+            return 5000 + len(offered)
+
+        async def offer(self, connection: int, _offer: Offer) -> dict[str, Any]:
+            offered.append(connection)
+            return {"connection_id": connection}
+
+    app = FastAPI()
+    app.include_router(legacy_routes(cast(Any, Signals()), cast(Any, Connections())))
+    path = "/sessions/s/transport/webrtc/sdp_params"
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
+        for method in ("POST", "PUT", "POST", "PUT"):
+            await http.request(method, path, json={"sdp_offer": "v=0"})
+    assert offered == [5000, 5000, 5002, 5003]

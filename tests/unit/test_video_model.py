@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 import reactor_runtime
 from reactor_runtime import AudioIn, AudioOut, MediaBundle, TrackDirection, VideoIn, VideoModel, VideoOut, command
-from reactor_runtime.authoring.video_model import Buckets, clear_model_registry, describe_video_model
+from reactor_runtime.authoring.video_model import MODEL_REGISTRY, Buckets, clear_model_registry, describe_video_model
 from reactor_runtime.authoring.video_model.media import MAX_WAITING
 from reactor_runtime.contract import Command, Rejection, openapi, validate
 from reactor_runtime.link import CommandDone, ModelSent, SessionOver, decode, encode
@@ -130,6 +130,46 @@ def test_mistakes_of_commands_name_the_method_and_its_line() -> None:
         Hidden.commands()
 
 
+def test_a_command_without_self_is_refused_with_what_to_write() -> None:
+    class Selfless(Model):
+        @command("set_prompt")
+        def set_prompt(prompt: str, *, level: int = Field(3, ge=0)) -> None:  # type: ignore[misc]
+            pass
+
+    with pytest.raises(
+        TypeError,
+        match=r"^Selfless\.set_prompt: command 'set_prompt': it has no self: "
+        r"write def set_prompt\(self, prompt: str, \*, level: int\) \(test_video_model\.py:\d+\)$",
+    ):
+        describe_video_model(Selfless)
+
+    class Bare(Model):
+        @command("go")
+        def go() -> None:  # type: ignore[misc]
+            pass
+
+    with pytest.raises(TypeError, match=r"write def go\(self\) "):
+        describe_video_model(Bare)
+
+
+def test_self_may_have_another_name_or_a_type_and_stars_take_it() -> None:
+    class Others(Model):
+        @command("this")
+        def this(this, level) -> int:  # type: ignore[no-untyped-def]
+            return int(level)
+
+        @command("typed")
+        def typed(self: Others, level: int) -> int:
+            return level
+
+        @command("stars")
+        def stars(*args: Any) -> int:  # type: ignore[misc]
+            return len(args)
+
+    others = Others({})
+    assert [others.send("this", {"level": 3}), others.send("typed", {"level": 4}), others.send("stars")] == [3, 4, 1]
+
+
 @pytest.mark.parametrize("target", ["text", 3, staticmethod(len), Model])
 def test_only_methods_are_commands(target: Any) -> None:
     with pytest.raises(ValueError, match=r"@command\('x'\) decorates a method.*test_video_model\.py"):
@@ -209,6 +249,18 @@ def test_a_start_session_that_is_missing_or_async_is_told() -> None:
     with pytest.raises(TypeError, match=r"Async\.start_session: .*plain def.*test_video_model\.py"):
         describe_video_model(Async)
 
+    class Yielding(Model):
+        def start_session(self) -> Iterator[int]:  # type: ignore[override]
+            yield 1
+
+    class Both(Model):
+        async def start_session(self) -> AsyncIterator[int]:  # type: ignore[override]
+            yield 1
+
+    for cls in (Yielding, Both):
+        with pytest.raises(TypeError, match=r"start_session: .* write get_ctx\(\)\.emit_block\(frame\).*\.py:\d+\)$"):
+            describe_video_model(cls)
+
 
 def test_tracks_are_the_classs_own_and_their_default_is_found() -> None:
     class Several(Model):
@@ -247,6 +299,15 @@ def test_a_rate_that_is_none_is_refused(rate: Any) -> None:
     if rate is not True:
         with pytest.raises(ValueError, match=r"Pinned\.emission_fps"):
             describe_video_model(Pinned)
+
+
+def test_weights_are_a_list() -> None:
+    with pytest.raises(
+        TypeError, match=r'^@model: weights is a list: write weights=\["base"\] \(test_video_model\.py:\d+\)$'
+    ):
+        reactor_runtime.model("some", weights="base")
+    reactor_runtime.model("some", weights=("base", "other"))(Model)
+    assert MODEL_REGISTRY["some"]["weights"] == ["base", "other"]
 
 
 def test_buckets_leave_when_they_are_full_and_copies_wait() -> None:

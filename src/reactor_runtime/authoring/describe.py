@@ -42,6 +42,11 @@ _CALLS = (
     Call("load", "def load(self, config)", (None,)),
     Call("run", "async def run(self)"),
 )
+_STEP_CALLS = (
+    Call("process_input", "async def process_input(self)"),
+    Call("generate", "def generate(self, input)", (None,)),
+    Call("process_output", "async def process_output(self, outcome)", (None,)),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +138,11 @@ class Description:
 class AppDescription(Description):
     """A `ReactorApp` class, understood. Its config is a `ConfigFile`."""
 
+    def check_calls(self) -> None:
+        super().check_calls()
+        if self.model_class.run is ReactorApp.run:
+            check_calls(self.model_class, _STEP_CALLS)
+
     def read_config(self, path: Path | None, overrides: Mapping[str, Any] | None = None) -> ConfigFile:
         return config_file(path, overrides)
 
@@ -205,6 +215,8 @@ def check_class(cls: type[ReactorCore]) -> None:
         with_replies(cls, collect_handlers(cls, None))
         return
     with_replies(cls, collect_handlers(cls, state_class))
+    if state_class is None and (found := _unannotated_state(cls)) is not None:
+        raise scope.fault(cls, "state", f"sessions would share it: annotate `state: {found.__name__}`")
     defines_inference = any("inference" in vars(base) for base in authors_classes(cls))
     if state_class is None and defines_inference and issubclass(cls, ReactorPipeline):
         raise _state_missing(cls)
@@ -225,6 +237,13 @@ def find_state(cls: type) -> type[InputState] | None:
         if "state_class" in vars(base):
             return _state_class(base, "state_class", vars(base)["state_class"])
     return None
+
+
+def _unannotated_state(cls: type) -> type[InputState] | None:
+    """The class of a state that a pipeline or app has as a value alone."""
+    value = vars(cls).get("state") if issubclass(cls, ReactorPipeline | ReactorApp) else None
+    found = value if isinstance(value, type) else type(value)
+    return found if issubclass(found, InputState) else None
 
 
 def _state_class(cls: type, member: str, found: Any) -> type[InputState]:

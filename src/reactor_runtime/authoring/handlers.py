@@ -12,6 +12,7 @@ from reactor_runtime.authoring.arguments import make_argument
 from reactor_runtime.authoring.clients import ClientInfo
 from reactor_runtime.authoring.events import EVENT_MARK, HOOK_MARK, EventMark, HookName
 from reactor_runtime.authoring.fields import MISSING, FieldInfo, Mistake
+from reactor_runtime.authoring.signatures import after_self
 from reactor_runtime.authoring.state import InputState, fields_of
 from reactor_runtime.authoring.types import PyType, Uploads, compile_type
 from reactor_runtime.authoring.uploads import UploadedFile
@@ -109,7 +110,7 @@ def collect_hooks(cls: type) -> dict[HookName, Hook]:
                 raise scope.fault(base, attribute, f"a class has one @{name}, and {own[name]} is it already")
             own[name] = attribute
             if name not in hooks:
-                hooks[name] = Hook(name, function, frozenset(_parameters(function)))
+                hooks[name] = Hook(name, function, frozenset(_parameters(cls, function)))
     return hooks
 
 
@@ -132,7 +133,7 @@ def _marked(cls: type, mark: str) -> Iterator[tuple[type, dict[str, tuple[Any, C
 def _handler(cls: type, base: type, mark: EventMark, function: Callable[..., Any]) -> Handler:
     arguments: list[Argument] = []
     types: dict[str, PyType] = {}
-    parameters = _parameters(function)
+    parameters = _parameters(cls, function)
     for name, parameter in parameters.items():
         if name == "client":
             continue
@@ -167,6 +168,10 @@ def _argument(
     return make_argument(parameter.name, compiled.spec, info), compiled
 
 
-def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    """The parameters after `self`."""
-    return dict(list(inspect.signature(function).parameters.items())[1:])
+def _parameters(cls: type, function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Those after `self`. Raises `TypeError` where that is missing."""
+    try:
+        return after_self(function)
+    except Mistake as mistake:
+        place = scope.where_function(function)
+        raise TypeError(f"{cls.__name__}.{function.__name__}: {mistake}{place}") from None

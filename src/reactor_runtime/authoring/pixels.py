@@ -22,10 +22,14 @@ _IMAGE_MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", 
 
 @dataclass(frozen=True, slots=True)
 class PixelFormat:
-    """What a track declares of its arrays. `range` holds the values of black and of white, for floats; else None."""
+    """What a track declares of its arrays. `range` holds the values of black and of white, for floats; else None.
+
+    A `fixed` one is that of a track which can declare no other.
+    """
 
     range: tuple[float, float] | None = None
     layout: Layout = "HWC"
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,15 +157,18 @@ def _shape_hint(track: str, array: Any, declared: PixelFormat) -> str | None:
         first, last = shape[-3], shape[-1]
         channels, other = (first, last) if declared.layout == "CHW" else (last, first)
         if channels not in _CHANNELS:
-            return _channels_hint(track, channels, other, len(shape), declared)
+            return _channels_hint(track, array, channels, other, declared)
     if 0 in height_and_width(shape, declared.layout):
         return "a frame needs at least one pixel"
     return None
 
 
-def _channels_hint(track: str, channels: int, other: int, dimensions: int, declared: PixelFormat) -> str:
-    channels_first = declared.layout == "CHW"
+def _channels_hint(track: str, array: Any, channels: int, other: int, declared: PixelFormat) -> str:
+    channels_first, dimensions = declared.layout == "CHW", len(array.shape)
     if other in _CHANNELS:
+        if declared.fixed:
+            axes = "1, 2, 0" if dimensions == 3 else "0, 2, 3, 1"
+            return f"for channels first use frame.{'permute' if hasattr(array, 'permute') else 'transpose'}({axes})"
         layout: Layout = "HWC" if channels_first else "CHW"
         return f"for channels {'last' if channels_first else 'first'} declare " + _declaration(
             track, declared.range, layout
@@ -178,10 +185,16 @@ def _dtype_hint(track: str, array: Any, declared: PixelFormat) -> str | None:
     kind = _kind(array)
     if kind in _BYTES or (kind in _FLOATS and declared.range is not None):
         return None
+    if kind in _FLOATS and declared.fixed:
+        return f"for floats from 0 to 1 use {_bytes('(frame.clip(0, 1) * 255)', array)}"
     if kind in _FLOATS:
         unit = _declaration(track, (0, 1), declared.layout)
         return f"for floats declare {unit}, or whichever values are black and white"
     if kind.startswith(("int", "uint")):
-        cast = "frame.byte()" if hasattr(array, "byte") else "frame.astype('uint8')"
-        return f"for integers from 0 to 255 use {cast}"
+        return f"for integers from 0 to 255 use {_bytes('frame', array)}"
     return f"a pixel is one of {', '.join((*_BYTES, *_FLOATS))}"
+
+
+def _bytes(frame: str, array: Any) -> str:
+    """What makes bytes of `frame`, an expression of the library that `array` is of."""
+    return f"{frame}.byte()" if hasattr(array, "byte") else f"{frame}.astype('uint8')"

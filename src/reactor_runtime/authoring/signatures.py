@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from inspect import Parameter
 from typing import Any
 
+from reactor_runtime.authoring.fields import Mistake
 from reactor_runtime.authoring.scope import where_function
 
 
@@ -38,6 +40,39 @@ def check_calls(cls: type[Any], calls: Iterable[Call]) -> None:
             raise TypeError(f"{found} cannot be called as it will be: {error}; write {call.shown}{place}") from None
 
 
+def after_self(function: Callable[..., Any]) -> dict[str, Parameter]:
+    """The parameters of a method after `self`. Raises `Mistake` for one that has none, with what to write."""
+    parameters = dict(inspect.signature(function).parameters)
+    first = next(iter(parameters.values()), None)
+    if first is None or not _takes_self(first):
+        raise Mistake(f"it has no self: write def {function.__name__}{_with_self(parameters.values())}")
+    del parameters[first.name]
+    return parameters
+
+
+def _takes_self(first: Parameter) -> bool:
+    """Whether a method's first parameter is what it is called on: maybe by another name, but then without a type."""
+    positional = first.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    bare = first.annotation is Parameter.empty and first.default is Parameter.empty
+    return first.name == "self" or first.kind is Parameter.VAR_POSITIONAL or (positional and bare)
+
+
+class _Written(str):
+    """An annotation, which stands in a signature as it is written."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _with_self(parameters: Iterable[Parameter]) -> inspect.Signature:
+    shown = [Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)]
+    for one in (parameter for parameter in parameters if parameter.name != "self"):
+        annotation = _Written(one.annotation) if isinstance(one.annotation, str) else one.annotation
+        kind = max(one.kind, Parameter.POSITIONAL_OR_KEYWORD)
+        shown.append(one.replace(annotation=annotation, default=Parameter.empty, kind=kind))
+    return inspect.Signature(shown)
+
+
 def _without_types(signature: inspect.Signature) -> inspect.Signature:
-    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    bare = [parameter.replace(annotation=Parameter.empty) for parameter in signature.parameters.values()]
     return signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)

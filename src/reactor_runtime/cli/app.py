@@ -69,8 +69,12 @@ def run(
         float, typer.Option(min=0, help="Seconds that a session may last from its first viewer on; 0 means for ever.")
     ] = 0.0,
     session_grace: Annotated[
-        float, typer.Option(min=0, help="Seconds that start_session may take to return when its session is over.")
-    ] = 10.0,
+        float | None,
+        typer.Option(
+            min=0,
+            help="Seconds that start_session (10), or a blocking step (60), may take to return when a session is over.",
+        ),
+    ] = None,
     check_leaks: Annotated[
         bool, typer.Option("--check-leaks", help="Tell what each session leaves changed on a VideoModel.")
     ] = False,
@@ -87,7 +91,9 @@ def run(
     ice_transport_policy: Annotated[
         str, typer.Option(help="all, as by default, or relay: only by way of the TURN servers.")
     ] = "",
-    token: Annotated[str, typer.Option(help="What clients must bring; REACTOR_TOKEN sets it, too, unseen.")] = "",
+    token: Annotated[
+        str | None, typer.Option(help="What clients must bring; REACTOR_TOKEN sets it, too, unseen.")
+    ] = None,
     cors_origin: Annotated[
         list[str] | None, typer.Option(help="A page's origin that may ask, beside this machine's; * for all.")
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -65,14 +66,31 @@ def overrides_of(context: typer.Context) -> dict[str, Any]:
 
 
 class WithOverrides(TyperCommand):
-    """A command that takes overrides beside its own options; what is neither is refused as ever."""
+    """A command that takes overrides beside its own options; what is neither is refused, with what may be meant."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
             rest, ctx.meta[_META] = take_overrides(args)
         except OverrideError as error:
             ctx.fail(str(error))
-        return super().parse_args(ctx, rest)
+        try:
+            return super().parse_args(ctx, rest)
+        except typer.TyperException as error:
+            error.message += _meant(error)
+            raise
+
+
+def _meant(error: typer.TyperException) -> str:
+    """What to write for an option that there is none of, where a value of the config may be meant by it."""
+    name = str(getattr(error, "option_name", ""))
+    word, dot, key = name.removeprefix("--").partition(".")
+    if name == "--model":
+        error.possibilities = None  # type: ignore[attr-defined]
+    elif not name.startswith("--") or (not dot and getattr(error, "possibilities", None)):
+        return ""
+    if not difflib.get_close_matches(word, ["model"]):
+        key = name.removeprefix("--").replace("-", "_")
+    return f". A value of the model's config is {PREFIX}{key or 'KEY'}=VALUE"
 
 
 def _is_option(argument: str) -> bool:

@@ -23,6 +23,7 @@ from reactor_runtime.supervisor import Commands, ListenError, Supervisor, listen
 CODECS = ("AV1", "VP8", "VP9")
 RUNTIMES = ("http", "headless")
 ICE_POLICIES = ("all", "relay")
+MAX_GRACE_S = 7 * 86_400.0
 
 IceServer = tuple[tuple[str, ...], str, str]
 
@@ -48,7 +49,7 @@ class RunOptions:
     orphan_timeout: float = 30.0
     ping_timeout: float = 20.0
     max_session_duration: float = 0.0
-    session_grace: float = 10.0
+    session_grace: float | None = None
     check_leaks: bool = False
     codecs: tuple[str, ...] = ()
     stun_servers: tuple[str, ...] = ()
@@ -57,7 +58,7 @@ class RunOptions:
     ice_transport_policy: str = ""
     profiling_dir: Path | None = None
     debug_port: int | None = None
-    token: str = ""
+    token: str | None = None
     cors_origins: tuple[str, ...] = ()
     log_level: str = "warning"
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -68,7 +69,8 @@ def serve(options: RunOptions) -> int:
     grace = _seconds(options, "SIGTERM_GRACE_PERIOD", 0.0)
     edge_settings = _edge_settings(options)
     # By the environment, and not on a command line, which all users of the machine see.
-    os.environ[TOKEN_VARIABLE] = _token(options)
+    if (token := _token(options)) is not None:
+        os.environ[TOKEN_VARIABLE] = token
     worker_settings = _worker_settings(options)
     try:
         sockets = listen(options.host, options.port)
@@ -157,7 +159,7 @@ def config_help(options: RunOptions) -> str:
 
             with contextlib.redirect_stdout(sys.stderr):
                 manifest = found_model(manifest)
-        found = list(leaves(read_config(manifest.config, options.overrides)))
+        found = list(leaves(read_config(manifest.config, options.overrides, complete=False)))
     except WorkspaceError as error:
         raise RunError(str(error)) from None
     if not found:
@@ -202,10 +204,17 @@ def _edge_settings(options: RunOptions) -> dict[str, Any]:
     }
 
 
-def _token(options: RunOptions) -> str:
-    source, token = _one("--token", options.token, options.environment, TOKEN_VARIABLE)
-    if not re.fullmatch(r"[!-~]*", token):
-        raise RunError(f"{source.removesuffix(':')}: use letters, digits and punctuation, without spaces")
+def _token(options: RunOptions) -> str | None:
+    """None for none; a blank one is somebody's mistake, who believes that there is one."""
+    source, token, otherwise = "--token", options.token, "leave it out"
+    if token is None and (token := options.environment.get(TOKEN_VARIABLE)) is not None:
+        source, token, otherwise = TOKEN_VARIABLE, token.strip(), "unset it"
+    if token is None:
+        return None
+    if not token:
+        raise RunError(f"{source} is empty: give a token, or {otherwise} to serve everybody")
+    if not re.fullmatch(r"[!-~]+", token):
+        raise RunError(f"{source}: use letters, digits and punctuation, without spaces")
     return token
 
 
@@ -234,7 +243,11 @@ def _max_session_duration(options: RunOptions) -> float:
 
 def _rules(options: RunOptions) -> dict[str, Any]:
     """See `worker.styles.Rules`."""
-    return {"session_grace": options.session_grace, "check_leaks": options.check_leaks}
+    grace = options.session_grace
+    if grace is not None and not grace <= MAX_GRACE_S:  # Which is true of what is no number, too.
+        raise RunError(f"--session-grace {grace:g}: write seconds, at most {MAX_GRACE_S:g}, which is a week")
+    graces = {} if grace is None else {"session_grace": grace, "step_grace": grace}
+    return {**graces, "check_leaks": options.check_leaks}
 
 
 def _config_file(options: RunOptions) -> Path | None:

@@ -5,7 +5,7 @@ Imports nothing of ours and neither numpy nor pydantic: the service process load
 
 from __future__ import annotations
 
-from reactor_runtime.contract.capabilities import capabilities
+from reactor_runtime.contract.capabilities import PROTOCOL_VERSION, capabilities
 from reactor_runtime.contract.model import (
     MAX_METADATA_BYTES,
     Argument,
@@ -25,6 +25,7 @@ from reactor_runtime.contract.values import json_equal
 
 __all__ = [
     "MAX_METADATA_BYTES",
+    "PROTOCOL_VERSION",
     "Argument",
     "Command",
     "Contract",

@@ -27,7 +27,7 @@ class Status(Message, frozen=True):
     """Where the worker stands: sent when a link is attached and whenever it changes.
 
     `session` is the id of the session that the model is in, which lets a fresh edge take it over; `steps`, `own_id` and
-    `stepped` as in its `SessionStart`.
+    `stepped` as in its `SessionStart`. Its process had lived for `took_s` seconds when the phase began.
     """
 
     phase: Phase
@@ -38,6 +38,7 @@ class Status(Message, frozen=True):
     steps: int | None = None
     own_id: str = ""
     stepped: bool = False
+    took_s: float = 0.0
 
 
 class Ring(Message, frozen=True):
@@ -126,9 +127,10 @@ class CommandDone(Message, frozen=True):
 
 
 class StateChanged(Message, frozen=True):
-    """The public state as JSON values."""
+    """The public state of a session as JSON values."""
 
     values: dict[str, Any]
+    session: str
 
 
 class Fault(Message, frozen=True):
@@ -188,7 +190,8 @@ class StepSaved(Message, frozen=True):
     """What a step has made is in `folder`, complete: `files` as `result.json` has them, and that itself.
 
     `own_id` is what its clients call the session. `folder` is `BASE/own_id/step`, and `BASE`, which is this session's
-    alone, is the edge's to delete from here on.
+    alone, is the edge's to delete from here on. `save_error` says what could not be written; without a `folder`,
+    nothing was.
     """
 
     session: str
@@ -198,6 +201,7 @@ class StepSaved(Message, frozen=True):
     files: list[dict[str, Any]]
     usage: list[dict[str, Any]]
     generate_s: float
+    save_error: str | None = None
 
 
 class StepAnswer(Message, frozen=True):
@@ -226,7 +230,8 @@ class SessionStart(Message, frozen=True):
 
     With `steps` the model makes so many whether anybody is there or not, and then ends the session. `own_id` is what
     its clients call the session. A `stepped` one makes only those that it is asked for, with `StepCall`. Files that the
-    commands refer to may come for `patience` seconds yet.
+    commands refer to may come for `patience` seconds yet. One with `steps` whose model refuses to make any for `alone`
+    seconds, while no client is there to change that, is over; 0 or less means never.
     """
 
     session: str
@@ -235,6 +240,7 @@ class SessionStart(Message, frozen=True):
     own_id: str = ""
     stepped: bool = False
     patience: float = 0.0
+    alone: float = 0.0
 
 
 class SessionEnd(Message, frozen=True):

@@ -39,11 +39,11 @@ class Group:
     """It is wanted even if no new frame comes: then the last picture is sent again."""
     keyframe_at: float = float("-inf")
     subscriptions: dict[Hashable, Subscription] = field(default_factory=dict)
-    opened_at: float = float("-inf")
-    """When the encoder was; this and what follows belongs to the stream's thread."""
-    above_since: float | None = None
-    unsupported: tuple[int, int] | None = None
     retry_at: float = float("-inf")
+    """Nothing is encoded before this time."""
+    above_since: float | None = None
+    """This and what follows belongs to the stream's thread."""
+    unsupported: tuple[int, int] | None = None
 
     def want(self, when: float, *, repeat: bool) -> None:
         """A keyframe, please."""

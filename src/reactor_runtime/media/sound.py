@@ -11,6 +11,7 @@ from typing import Protocol
 
 from reactor_runtime.link import Sound
 from reactor_runtime.media.resample import Resampler
+from reactor_runtime.media.timing import Distribution
 
 log = logging.getLogger("reactor.media")
 
@@ -19,8 +20,8 @@ RATE = 48_000
 BLOCK_S = 0.01
 """Seconds; libwebrtc takes audio in blocks of exactly this length and ignores any other."""
 BLOCK = int(RATE * BLOCK_S)
-MAX_QUEUED_S = 5.0
-"""What may wait to be played; beyond it the oldest goes."""
+MAX_QUEUED_S = 60.0
+"""What may wait to be played, 11.5 MB of stereo; beyond it the oldest goes. More than a model makes at once."""
 RESYNC_S = 0.06
 """Sound that would be heard this much before or after the picture it was emitted with is moved to it."""
 
@@ -49,6 +50,8 @@ class AudioStream:
         self._sinks: dict[Hashable, AudioSink] = {}
         self.dropped = 0
         """Samples that were never played, of each channel at `RATE`."""
+        self.generate = Distribution()
+        """Seconds that the steps have taken which made it, where they say so."""
         self._silence = 0
         self._epoch = 0
         self._closing = False
@@ -121,7 +124,7 @@ class AudioStream:
             try:
                 for piece in pieces:
                     self._take(piece)
-                self._play()
+                self._play(epoch)
             except Exception:
                 log.exception("track %s: sound could not be played", self.track)
                 self._pcm.clear()
@@ -151,6 +154,11 @@ class AudioStream:
         elif off_s < -RESYNC_S:
             self._cut(round(-off_s * RATE) * frame_bytes)
         self._pcm += pcm
+        if (surplus := len(self._pcm) // frame_bytes - round(MAX_QUEUED_S * RATE)) > 0:
+            del self._pcm[: surplus * frame_bytes]
+            self._next_ns += surplus * 1_000_000_000 // RATE
+            with self._cond:
+                self.dropped += surplus
 
     def _cut(self, surplus: int) -> None:
         """Drop so many bytes at the end of what is about to be played, as far as there are so many."""
@@ -162,23 +170,30 @@ class AudioStream:
     def _drop(self, sound: Sound) -> None:
         self.dropped += round(_seconds(sound) * RATE)
 
-    def _play(self) -> None:
+    def _has_news(self, epoch: int) -> bool:
+        """Whether something has come, or has been called off, since the thread last looked. The lock is held."""
+        return bool(self._queue) or self._closing or epoch != self._epoch
+
+    def _play(self, epoch: int) -> None:
         """Send one block when its time has come."""
         if len(self._pcm) < self._block_bytes or self._next_ns is None:
             return
         now = self._clock()
         if self._next_ns > now:
             with self._cond:
-                self._cond.wait((self._next_ns - now) / 1e9)
-            if self._clock() < self._next_ns:
-                return  # Woken by something new: it is taken first.
+                if not self._has_news(epoch):
+                    self._cond.wait((self._next_ns - now) / 1e9)
+                if self._has_news(epoch) or self._clock() < self._next_ns:
+                    return  # What is new is taken first.
         elif now - self._next_ns > RESYNC_S * 1e9:
             self._next_ns = now  # Nothing came for a while: this is heard from now on.
+        with self._cond:
+            if epoch != self._epoch:
+                return
+            sinks = list(self._sinks.values())
         block = bytes(self._pcm[: self._block_bytes])
         del self._pcm[: self._block_bytes]
         self._next_ns += int(BLOCK_S * 1e9)
-        with self._cond:
-            sinks = list(self._sinks.values())
         for sink in sinks:
             try:
                 sink.push(block, self._channels)

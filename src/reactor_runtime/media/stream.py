@@ -31,6 +31,9 @@ RATE_DOWN, RATE_UP, RATE_UP_AFTER_S = 0.85, 1.3, 3.0
 RATE_DOWN_AGAIN_S = 1.0
 """How long a fresh encoder is kept in any case, unless a keyframe is due anyway: estimates fall in steps."""
 MIN_BITRATE = 150_000
+REOPEN_S = 0.5
+"""How long after an encoder was opened the next of its codec is in a session, for a viewer who comes to others with
+another codec: an open takes up to a picture's time, which one who comes and goes would take from all."""
 RETRY_S = 1.0
 """How long after an encoder's failure another is opened, and how often a failure is logged."""
 _BLACK = (16, 128, 128)
@@ -95,6 +98,7 @@ class VideoStream:
         self._cond = threading.Condition()
         self._queue: deque[_Queued] = deque()
         self._groups: dict[Codec, Group] = {}
+        self._opened_at: dict[Codec, float] = {}
         self._carried: tuple[int, ...] = ()
         self._last: _Shown | None = None
         self._blank = False
@@ -128,7 +132,8 @@ class VideoStream:
     def subscribe(self, key: Hashable, codec: Codec, sink: PacketSink) -> None:
         """Begin to send to a viewer: a keyframe of the last picture at once, if there is one, then each frame."""
         with self._cond:
-            group = self._groups.setdefault(codec, Group())
+            reopen_at = self._opened_at.get(codec, float("-inf")) + REOPEN_S if self._groups else float("-inf")
+            group = self._groups.setdefault(codec, Group(retry_at=reopen_at))
             group.subscriptions[key] = Subscription(codec, sink)
             group.want(max(self._now(), group.keyframe_at + KEYFRAME_INTERVAL_S), repeat=True)
             self._cond.notify()
@@ -179,6 +184,7 @@ class VideoStream:
             self._epoch += 1
             self._last, self._blank = None, False
             self._carried = ()
+            self._opened_at.clear()
             self._stats = StreamStats()
             self.times.pause()
             for group in self._groups.values():
@@ -282,9 +288,8 @@ class VideoStream:
         """When the last picture is to be sent again, if it is. The lock is held."""
         if self._last is None:
             return None
-        return min(
-            (g.keyframe_from for g in self._groups.values() if g.repeat and g.keyframe_from is not None), default=None
-        )
+        wanted = [(g.keyframe_from, g.retry_at) for g in self._groups.values() if g.repeat]
+        return min((max(when, retry_at) for when, retry_at in wanted if when is not None), default=None)
 
     def _show(self, job: _Queued, epoch: int) -> None:
         frame = job.frame
@@ -342,6 +347,8 @@ class VideoStream:
                 return
             groups = []
             for codec, group in self._groups.items():
+                if now < group.retry_at:
+                    continue
                 keyframe = group.keyframe_from is not None and group.keyframe_from <= now
                 if keyframe or not only_new:
                     groups.append((codec, group, list(group.subscriptions.values()), keyframe))
@@ -377,9 +384,6 @@ class VideoStream:
         keyframe: bool,
     ) -> list[EncodedPacket]:
         """The packets of a picture. Of an encoder that fails none; another one is tried soon."""
-        now = self._now()
-        if now < group.retry_at:
-            return []
         try:
             encoder = self._encoder(codec, group, subscriptions, shown.picture, epoch, keyframe=keyframe)
             if encoder is None:
@@ -389,7 +393,7 @@ class VideoStream:
             self._complain(f"{codec.value} has failed and is opened again")
             with self._cond:
                 self._doom(group)
-            group.retry_at = now + RETRY_S
+                group.retry_at = self._now() + RETRY_S
             return []
 
     def _encoder(
@@ -419,9 +423,10 @@ class VideoStream:
             group.unsupported = size
             log.error("track %s: %s cannot encode %dx%d: %s", self.track, codec.value, *size, error)
             return None
-        group.opened_at = self._now()
         with self._cond:
             self._doom(group)
+            if epoch == self._epoch:
+                self._opened_at[codec] = self._now()
             if epoch == self._epoch and self._groups.get(codec) is group:
                 group.encoder = fresh
             else:
@@ -433,7 +438,7 @@ class VideoStream:
         now = self._now()
         if target < encoder.bitrate * RATE_DOWN:
             group.above_since = None
-            return keyframe or now - group.opened_at > RATE_DOWN_AGAIN_S
+            return keyframe or now - self._opened_at.get(encoder.codec, now) > RATE_DOWN_AGAIN_S
         if target > encoder.bitrate * RATE_UP or not 0.6 < self._fps / encoder.fps < 1.7:
             group.above_since = now if group.above_since is None else group.above_since
             if now - group.above_since > RATE_UP_AFTER_S:

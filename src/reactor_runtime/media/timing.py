@@ -9,7 +9,7 @@ from typing import Any, Final
 from reactor_runtime.link import Frame
 
 STAGES: Final = ("generate", "convert", "link", "playout", "encode", "send", "total")
-"""In the order of a frame's way: the model's step, its pixels into shared memory, from there to us, the wait until it
+"""In the order of a frame's way: what made it, its pixels into shared memory, from there to us, the wait until it
 is due, one encoder, its packets to all viewers; and all of it from when it was emitted."""
 STAGE_BOUNDS: Final = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.033, 0.066, 0.125, 0.25, 0.5, 1.0, 2.0, 5.0)
 INTERVAL_BOUNDS: Final = (0.005, 0.01, 0.016, 0.025, 0.033, 0.042, 0.05, 0.066, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -66,6 +66,8 @@ class StreamTimes:
         self.interval = Distribution(INTERVAL_BOUNDS)
         self.dropped = 0
         self.shed = 0
+        self.by_step = False
+        """Whether each step says what `generate` took, and the frames do not."""
         self._last_ns: int | None = None
 
     @property
@@ -79,7 +81,8 @@ class StreamTimes:
         self._last_ns = now_ns
         self.shed += frame.shed
         on_link = now_ns - frame.sent_ns if frame.sent_ns else 0
-        for stage, took in (("generate", frame.generate_ns), ("convert", frame.convert_ns), ("link", on_link)):
+        generate = 0 if self.by_step else frame.generate_ns
+        for stage, took in (("generate", generate), ("convert", frame.convert_ns), ("link", on_link)):
             if took > 0:
                 self.stages[stage].observe(took / 1e9)
 

@@ -224,8 +224,9 @@ export class Controls {
     const value = this.#state[field.argument.name];
     const unacknowledged = !card.settled && performance.now() - card.sentAt < ACKNOWLEDGE_WITHIN;
     clearTimeout(card.timer);
+    if (same(field.read().value, value)) return; // nor is it to be looked at later, when the person may have typed what is to be mended
     if (field.busy || unacknowledged) card.timer = setTimeout(() => this.#follow(card), 250);
-    else if (!same(field.read().value, value)) {
+    else {
       field.write(value);
       field.release();
       field.fail("");

@@ -96,7 +96,7 @@ class Edge:
                 tuple(Codec(name) for name in s.codecs) or tuple(Codec),
                 s.relay_only,
             )
-            self._transport = WebRtcTransport(settings, self.engine, self.engine.codecs_in_use)
+            self._transport = WebRtcTransport(settings, self.engine, self.engine.tracks.codecs_in_use)
         return self._transport
 
     def _on_control(self, message: ControlMessage, fds: list[int]) -> None:

@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 
 from reactor_runtime.server.connections import Connections
+from reactor_runtime.server.description import describe_access
 from reactor_runtime.server.events import event_routes
 from reactor_runtime.server.legacy import legacy_routes
 from reactor_runtime.server.middleware import BodyLimit, PageHeaders
@@ -46,6 +47,7 @@ def create_app(
     app.include_router(upload_routes(engine), responses=UPLOADS | UNREADY)
     app.include_router(step_routes(engine), responses=STEPS)
     app.include_router(event_routes(engine.journal))
+    describe_access(app, access)
 
     playground = str(files("reactor_runtime") / "playground")
 

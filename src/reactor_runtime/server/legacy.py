@@ -12,7 +12,8 @@ from typing import Any, Literal
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 
-from reactor_runtime.server.connections import Connections
+from reactor_runtime.server.connections import MAX_CONNECTIONS, Connections
+from reactor_runtime.server.refusals import PENDING
 from reactor_runtime.server.signalling import BASE, MAX_SDP, Candidates, SdpOffer, Signalling
 from reactor_runtime.transport import Offer
 from reactor_runtime.wire import Wire
@@ -32,34 +33,43 @@ class Unnamed:
     """The connections of clients that do not name theirs. Belongs to the event loop's thread.
 
     A client is known by its host and its user agent. Several of a kind on one host may watch: an offer that is posted
-    begins a connection of its own, and answers are fetched in the order of the offers.
+    begins a connection of its own, and answers are fetched in the order of the offers. One that is put takes up the
+    client's connection if it has begun no other since it had none; of several nobody knows whose is whose, and the old
+    one is left to end.
     """
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._offered: OrderedDict[tuple[str, str], list[int]] = OrderedDict()
-        self._latest: dict[tuple[str, str], int] = {}
+        self._begun: dict[tuple[str, str], list[int]] = {}
 
     def begin(self, client: tuple[str, str], connection: int) -> None:
         """A client has offered on a fresh connection."""
-        offered = self._offered.setdefault(client, [])
-        if connection not in offered:
-            offered.append(connection)
-        self._latest[client] = connection
+        if not self._live(client):
+            self._begun[client] = []
+        for connections in (self._offered.setdefault(client, []), self._begun[client]):
+            if connection not in connections:
+                connections.append(connection)
+        del self._begun[client][:-MAX_CONNECTIONS]
         self._offered.move_to_end(client)
         if len(self._offered) > MAX_CLIENTS:
             forgotten, _ = self._offered.popitem(last=False)
-            del self._latest[forgotten]
+            del self._begun[forgotten]
 
     def latest(self, client: tuple[str, str]) -> int | None:
         """The client's last connection, if there is one in this session."""
-        connection = self._latest.get(client)
-        return connection if connection is not None and self._connections.known(connection) else None
+        live = self._live(client)
+        return live[-1] if live else None
+
+    def sole(self, client: tuple[str, str]) -> int | None:
+        """The client's connection, if it lives and can be no other's of the kind."""
+        live = self._live(client)
+        return live[0] if live and len(self._begun[client]) == 1 else None
 
     def waiting(self, client: tuple[str, str]) -> int | None:
         """The connection whose answer is to be fetched next; one that failed only if no other is left."""
         offered = self._offered.get(client, [])
-        offered[:] = [connection for connection in offered if self._connections.known(connection)]
+        offered[:] = self._known(offered)
         while len(offered) > 1 and self._connections.failed(offered[0]):
             del offered[0]
         return offered[0] if offered else self.latest(client)
@@ -68,6 +78,13 @@ class Unnamed:
         """Its answer has been fetched, or why there is none."""
         if connection in (offered := self._offered.get(client, [])):
             offered.remove(connection)
+
+    def _live(self, client: tuple[str, str]) -> list[int]:
+        return self._known(self._begun.get(client, []))
+
+    def _known(self, connections: list[int]) -> list[int]:
+        """Those that have not ended."""
+        return [connection for connection in connections if self._connections.known(connection)]
 
 
 def legacy_routes(signalling: Signalling, connections: Connections) -> APIRouter:
@@ -83,9 +100,9 @@ def legacy_routes(signalling: Signalling, connections: Connections) -> APIRouter
 
     @routes.put(BASE + "/sdp_params", status_code=202)
     async def offer_again(session: str, body: SdpOffer, request: Request) -> dict[str, Any]:
-        """Offer anew: the client's last connection goes."""
+        """Offer anew: the client's connection goes, if it can be no other's."""
         signalling.guard(session)
-        return await begin(body, request, unnamed.latest(_client(request)) or signalling.mint())
+        return await begin(body, request, unnamed.sole(_client(request)) or signalling.mint())
 
     async def begin(body: SdpOffer, request: Request, connection: int) -> dict[str, Any]:
         offer = Offer(body.sdp_offer, body.tracks(), Wire.JSON, sure=True, has_verbs=False)
@@ -93,7 +110,7 @@ def legacy_routes(signalling: Signalling, connections: Connections) -> APIRouter
         unnamed.begin(_client(request), connection)
         return accepted
 
-    @routes.get(BASE + "/sdp_params")
+    @routes.get(BASE + "/sdp_params", responses=PENDING)
     async def answer(session: str, request: Request, response: Response) -> dict[str, Any] | None:
         """The answer, held open until there is one; 202 if that takes too long."""
         signalling.guard(session)

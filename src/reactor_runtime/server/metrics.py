@@ -47,9 +47,7 @@ class Metrics:
         self._teardown = _histogram(
             "session_teardown_seconds", "What the model takes to clean up.", CONNECT_BOUNDS, registry
         )
-        self._errors = _counter("session_errors", "Errors in sessions: the model's, and refused commands.", registry)
-        self._opened = _counter("connections_opened", "Viewers that came.", registry)
-        self._closed = _counter("connections_closed", "Viewers that left, or whose session ended.", registry)
+        self._errors = _counter("session_errors", "The model's errors, and commands that sessions refused.", registry)
         self._commands = _counter("commands", "Commands of viewers.", registry, "command", "outcome")
         self._ingress = _histogram(
             "command_ingress_seconds",
@@ -67,13 +65,12 @@ class Metrics:
         )
         self._paths = PathMetrics(registry)
         registry.register(_Now(engine))
-        self._loading_since = time.monotonic()
         self._began: float | None = None
         self._ended: float | None = None
         self._lonely = False
-        self._here: dict[int, None] = {}
         self._answered: dict[int, float] = {}
         engine.journal.listen(self._on_fact)
+        engine.paths.listen(self._paths.take)
 
     def negotiated(self, seconds: float, *, answered: bool) -> None:
         """An offer has been answered, or could not be."""
@@ -87,28 +84,16 @@ class Metrics:
     def _on_fact(self, fact: Fact, detail: Mapping[str, Any]) -> None:
         now = time.monotonic()
         match fact.event:
-            case "initializing":
-                self._loading_since = now
             case "initialization_success" | "initialization_fail":
-                self._load.labels(fact.event.removeprefix("initialization_")).observe(now - self._loading_since)
+                self._load.labels(fact.event.removeprefix("initialization_")).observe(detail["took_s"])
             case "start_session" | "session_adopted":
                 self._began, self._lonely = now, fact.event == "start_session"
             case "connection_answered":
                 self._answered[detail["conn_id"]] = now
-            case "connection_opened" | "connection_closed" if detail.get("system"):
-                pass  # Nobody has come.
-            case "connection_opened":
+            case "connection_opened" if not detail.get("system"):
                 self._joined(detail["conn_id"], now)
-            case "connection_closed":
-                self._closed.inc()
-                self._here.pop(detail["conn_id"], None)
-                self._paths.forget(str(detail["conn_id"]))
             case "stop_session" | "timeout" | "eviction":
                 self._over(detail["reason"], now)
-                if not (fact.event == "eviction" and detail["reason"] == "error"):  # Those whose model died stay.
-                    self._closed.inc(len(self._here))
-                    self._here.clear()
-                    self._paths.clear()
             case "cleanup_complete" if self._ended is not None:
                 self._teardown.observe(now - self._ended)
                 self._ended = None
@@ -118,12 +103,8 @@ class Metrics:
                     self._ingress.labels(detail["name"]).observe(detail["ingress_s"])
             case "error":
                 self._erred(detail)
-            case "metric" if detail.get("name") == "runtime_stats":
-                self._paths.take(detail["connection_stats"])
 
     def _joined(self, connection: int, now: float) -> None:
-        self._opened.inc()
-        self._here[connection] = None
         if (answered := self._answered.pop(connection, None)) is not None:
             self._connect.observe(now - answered)
         if self._lonely and self._began is not None:
@@ -140,7 +121,7 @@ class Metrics:
         self._answered.clear()
 
     def _erred(self, detail: Mapping[str, Any]) -> None:
-        if self._began is not None:
+        if self._began is not None or "command" not in detail:  # Why a model died is told when its session is over.
             self._errors.inc()
         outcome = {"invalid_command": "rejected", "unresolved_upload": "unresolved_upload"}.get(detail.get("code", ""))
         if outcome is not None and "command" in detail:
@@ -161,7 +142,12 @@ class _Now(Collector):
         for each in State:
             state.add_metric([each.lower()], float(engine.state is each))
         yield state
-        yield GaugeMetricFamily("runtime_connections_active", "Viewers who are here.", value=engine.viewers)
+        came, here = engine.viewers_in_all, engine.viewers
+        yield CounterMetricFamily("runtime_connections_opened", "Viewers that came.", value=came)
+        yield CounterMetricFamily(
+            "runtime_connections_closed", "Viewers that left, or whose session ended.", value=came - here
+        )
+        yield GaugeMetricFamily("runtime_connections_active", "Viewers who are here.", value=here)
         yield GaugeMetricFamily("runtime_session_live", "Whether a session runs.", value=float(engine.state in LIVE))
         streams = {name: stream.times for name, stream in engine.tracks.video.items()}
         frames = CounterMetricFamily("runtime_media_frames", "Frames that were shown.", labels=["track"])
@@ -175,7 +161,7 @@ class _Now(Collector):
         )
         stages = HistogramMetricFamily(
             "runtime_media_stage_seconds",
-            "What each stage of a frame's way takes: generate (the step), convert, link, playout, encode, send; total.",
+            "What each stage of a frame's way takes: generate, convert, link, playout, encode, send; total.",
             labels=["track", "stage"],
         )
         shed = 0
@@ -195,6 +181,7 @@ class _Now(Collector):
             "runtime_media_silence_frames", "10 ms of silence that filled a gap of the sound.", labels=["track"]
         )
         for track, sound in engine.tracks.audio.items():
+            stages.add_metric([track, "generate"], _buckets(sound.generate), sound.generate.total)
             samples.add_metric([track], sound.dropped)
             silence.add_metric([track], sound.silence)
         bundles = CounterMetricFamily(

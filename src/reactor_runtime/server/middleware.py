@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from fastapi import HTTPException
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,10 +23,6 @@ PAGE_POLICY = "; ".join(
 """The playground loads nothing from elsewhere."""
 
 
-class _TooLong(Exception):
-    pass
-
-
 class BodyLimit:
     """Answers 413 to a body above `MAX_BODY` bytes, whether it says so or is streamed; but for the bytes of an
     upload, which go to disk, and which the session bounds.
@@ -37,10 +34,10 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or (scope["method"] == "PUT" and _UPLOAD.fullmatch(scope["path"])):
             return await self._app(scope, receive, send)
-        refusal = JSONResponse({"detail": f"a request body of at most {MAX_BODY} bytes is taken"}, 413)
+        text = f"a request body of at most {MAX_BODY} bytes is taken"
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if length.isdigit() and int(length) > MAX_BODY:
-            return await refusal(scope, receive, send)
+            return await JSONResponse({"detail": text}, 413)(scope, receive, send)
         taken = 0
 
         async def counted() -> Message:
@@ -48,13 +45,10 @@ class BodyLimit:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > MAX_BODY:
-                raise _TooLong
+                raise HTTPException(413, text)  # Of all that reading raises, FastAPI answers this alone as it is.
             return message
 
-        try:
-            return await self._app(scope, counted, send)
-        except _TooLong:
-            return await refusal(scope, receive, send)
+        return await self._app(scope, counted, send)
 
 
 class PageHeaders:

@@ -1,11 +1,14 @@
-"""What the journal tells of the viewers' paths, as metrics."""
+"""How the viewers' paths do, as metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections import Counter
+from typing import Final
+from weakref import WeakKeyDictionary
 
 import prometheus_client as prom
+
+from reactor_runtime.transport import PathStatistics, TrackStatistics, Viewer
 
 TOTALS: Final = {
     "packets": {"out": "packets_sent", "in": "packets_received"},
@@ -47,34 +50,25 @@ class PathMetrics:
             "jitter_s": histogram("jitter_seconds", "Of what viewers publish.", JITTER_BOUNDS, "track"),
             "loss_ratio": histogram("loss_ratio", "As viewers report it of a track.", LOSS_BOUNDS, "track"),
         }
-        self._last: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = {}
+        self._counted: WeakKeyDictionary[Viewer, Counter[tuple[str, str, str]]] = WeakKeyDictionary()
 
-    def take(self, paths: Mapping[str, Mapping[str, Any]]) -> None:
-        """The paths of those who are here, by connection. One that is missing could not be looked at this time."""
-        for connection, path in paths.items():
-            if path["round_trip_s"] is not None:
-                self._round_trip.observe(path["round_trip_s"])
-            if path["bandwidth"] is not None:
-                self._bandwidth.observe(path["bandwidth"])
-            last = self._last.get(connection, {})
-            self._last[connection] = {(track["track"], track["direction"]): track for track in path["tracks"]}
-            for key, track in self._last[connection].items():
-                self._track(track, last.get(key, {}))
+    def take(self, viewer: Viewer, path: PathStatistics) -> None:
+        """The path to a viewer as it does now. Reports may overtake each other."""
+        if path.round_trip_s is not None:
+            self._round_trip.observe(path.round_trip_s)
+        if path.bandwidth is not None:
+            self._bandwidth.observe(path.bandwidth)
+        counted = self._counted.setdefault(viewer, Counter())
+        for track in path.tracks:
+            self._track(track, counted)
 
-    def forget(self, connection: str) -> None:
-        """It has ended: whoever has its id next begins at 0."""
-        self._last.pop(connection, None)
-
-    def clear(self) -> None:
-        """All have ended."""
-        self._last.clear()
-
-    def _track(self, track: Mapping[str, Any], last: Mapping[str, Any]) -> None:
-        name, direction = track["track"], track["direction"]
+    def _track(self, track: TrackStatistics, counted: Counter[tuple[str, str, str]]) -> None:
+        name, direction = track.track, track.direction
         for total, by_direction in TOTALS.items():
-            if direction in by_direction:
-                grown = max(0, track[total] - last.get(total, 0))
-                self._counters[by_direction[direction]].labels(name, direction).inc(grown)
-        for key, histogram in self._media.items():
-            if track[key] is not None:
-                histogram.labels(name).observe(track[key])
+            key, value = (name, direction, total), getattr(track, total)
+            if direction in by_direction and value >= counted[key]:
+                self._counters[by_direction[direction]].labels(name, direction).inc(value - counted[key])
+                counted[key] = value
+        for reading, histogram in self._media.items():
+            if (value := getattr(track, reading)) is not None:
+                histogram.labels(name).observe(value)

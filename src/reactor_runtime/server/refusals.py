@@ -53,9 +53,9 @@ EVERYWHERE = refusals(
     _403="Of a page that the service is not open to, or under a name that is not its own.",
 )
 UNREADY = refusals(_503="The model loads (with `Retry-After`), or could not be loaded.")
-BODY = refusals(_400="The body is not JSON.", _413="The body is too long.")
+BODY = refusals(_400="The body is not UTF-8.", _413="The body is too long.")
 SIGNALLING = refusals(
-    _400="No session is running, or the body is not JSON.",
+    _400="No session is running, or the body is not UTF-8.",
     _404="Another session, or a connection that has made no offer or is gone.",
     _413="The body is too long.",
     _429="As many watch as may.",
@@ -69,4 +69,5 @@ UPLOADS = refusals(
     _413="There is no room, or the bytes are too many.",
     _507="The disk is full.",
 )
+PENDING: dict[int | str, dict[str, Any]] = {202: {"description": "The answer is not there yet: ask again."}}
 STEPS = refusals(_404="Nothing of that session, or of that step, or no such file of it.")

@@ -72,7 +72,7 @@ def is_own_page(origin: str, host: str) -> bool:
 
 class OriginCheck:
     """Refuses requests under a name that is not the service's, and those of pages that it is not open to, before
-    anything is done for them. Programs that are no browsers send no origin.
+    anything is done for them. Programs that are no browsers send no origin, and nor does whoever opens an address.
     """
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
@@ -82,7 +82,7 @@ class OriginCheck:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            host, origin = headers.get("host", ""), headers.get("origin")
+            host, origin = headers.get("host", ""), headers.get("origin", _embedder(headers))
             if not self._access.takes_host(host):
                 text = f"this service is not known as {_shown(host)}: --cors-origin http://{_shown(host)} opens it"
                 return await JSONResponse({"detail": text}, 403)(scope, receive, send)
@@ -123,7 +123,7 @@ class TokenCheck:
 
     def _has_cookie(self, headers: Headers) -> bool:
         """It is for the service's own page: a browser sends it from other pages of the same machine, too."""
-        origin = headers.get("origin")
+        origin = headers.get("origin", _embedder(headers))
         if origin is not None and not is_own_page(origin, headers.get("host", "")):
             return False
         name, value = self._access.cookie
@@ -155,6 +155,17 @@ def cors(app: ASGIApp, access: Access) -> CORSMiddleware:
         expose_headers=["Retry-After"],
         max_age=86_400,
     )
+
+
+def _embedder(headers: Headers) -> str | None:
+    """The page that has a browser load something without saying for whom, as an image or a script: by the address that
+    it may tell, `null` if it does not. None if it is the service's own page, or none.
+    """
+    site, mode = headers.get("sec-fetch-site", "none"), headers.get("sec-fetch-mode")
+    if site in ("none", "same-origin") or mode == "navigate":
+        return None
+    page = re.match(r"https?://[^/?#]+", headers.get("referer", ""))
+    return page[0] if page else "null"
 
 
 def _bearer(headers: Headers) -> list[str]:

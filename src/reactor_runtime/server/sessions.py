@@ -101,7 +101,10 @@ def session_routes(engine: SessionEngine, version: str) -> APIRouter:
 
     @routes.post(
         "/start_session",
-        responses=BODY | refusals(_400="The text names the key of the body that is wrong.") | _WRONG_STATE | UNREADY,
+        responses=BODY
+        | refusals(_400="The text names the key of the body that is wrong; or the body is not UTF-8.")
+        | _WRONG_STATE
+        | UNREADY,
     )
     async def start_session(
         options: Annotated[dict[str, Any] | None, Body()] = None, api_version: NewClient = None

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from reactor_runtime.server.connections import MAX_ID, MIN_ID, Connections, NoConnection, TooMany
 from reactor_runtime.server.guard import check_live, check_session_id
+from reactor_runtime.server.refusals import PENDING
 from reactor_runtime.server.settings import EdgeSettings
 from reactor_runtime.session import MAX_VIEWERS, SessionEngine
 from reactor_runtime.transport import Offer, OfferedTrack, OfferRefused
@@ -57,7 +58,7 @@ class Candidate(BaseModel):
     """An ICE candidate as browsers give it; an empty string ends them."""
 
     candidate: str = Field(max_length=2048)
-    sdp_mid: str | None = None
+    sdp_mid: str | None = Field(default=None, max_length=64)
     sdp_mline_index: int | None = Field(default=None, ge=0, le=65_535)
 
 
@@ -158,7 +159,7 @@ def signalling_routes(signalling: Signalling, engine: SessionEngine) -> APIRoute
         signalling.guard(session)
         return await signalling.offer(connection, body.offer())
 
-    @routes.get(BASE + "/connections/{connection}/sdp_params")
+    @routes.get(BASE + "/connections/{connection}/sdp_params", responses=PENDING)
     async def answer(session: str, connection: ConnectionId, response: Response) -> dict[str, Any] | None:
         """The answer, held open until there is one; 202 if that takes too long."""
         signalling.guard(session)

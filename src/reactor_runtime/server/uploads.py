@@ -23,6 +23,12 @@ class Reservation(BaseModel):
     upload_id: str | None = None
 
 
+_BYTES = {
+    "required": True,
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
+
+
 def upload_routes(engine: SessionEngine) -> APIRouter:
     """The routes of one edge. They need a model that takes files, but no running session."""
     routes = APIRouter()
@@ -45,7 +51,7 @@ def upload_routes(engine: SessionEngine) -> APIRouter:
         url = request.url_for("fill", upload=upload)
         return {"presigned_id": upload, "presigned_url": str(url), "path": url.path}
 
-    @routes.put("/uploads/{upload}")
+    @routes.put("/uploads/{upload}", openapi_extra={"requestBody": _BYTES})
     async def fill(upload: str, request: Request) -> None:
         """Take the bytes of a slot, as they are."""
         length = request.headers.get("content-length")

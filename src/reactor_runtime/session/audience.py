@@ -33,6 +33,8 @@ class Audience:
 
     def __init__(self) -> None:
         self._here: dict[int, Attendance] = {}
+        self.came = 0
+        """How many have come, in all."""
 
     def __len__(self) -> int:
         return len(self._here)
@@ -43,6 +45,7 @@ class Audience:
     def add(self, viewer: Viewer, now: float) -> Attendance:
         """A viewer has come."""
         attendance = self._here[viewer.id] = Attendance(viewer, now, now)
+        self.came += 1
         return attendance
 
     def of(self, viewer: Viewer) -> Attendance | None:

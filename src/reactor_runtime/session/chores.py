@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 from reactor_runtime.session.audience import Audience
+from reactor_runtime.session.paths import Paths
 from reactor_runtime.session.statistics import Statistics
 from reactor_runtime.transport import Viewer
 
 PING_CHECK_S = 2.0
-PATHS_S, LOOK_WITHIN_S = 5.0, 1.0
+PATHS_S = 5.0
 """How often the viewers' paths are looked at."""
+MOST_STATS = 256 << 10
+"""Bytes of JSON that the fact about them may have: as many viewers as may watch, and some tracks of each."""
 
 
 class Chores:
@@ -27,12 +29,14 @@ class Chores:
         self,
         here: Audience,
         statistics: Statistics,
+        paths: Paths,
         ping_timeout: float,
         on_silent: Callable[[Viewer], None],
         note: Callable[..., None],
     ) -> None:
         self._here = here
         self._statistics = statistics
+        self._paths = paths
         self._ping_timeout = ping_timeout
         self._on_silent = on_silent
         self._note = note
@@ -51,25 +55,25 @@ class Chores:
             if self._here.wants("stats"):
                 self._here.publish("stats", self._statistics.read(len(self._here)))
             now = time.monotonic()
-            if now - looked >= PATHS_S:
-                looked = now
-                await self._look()
             if now - checked >= PING_CHECK_S:
                 checked = now
                 for viewer in self._here.silent(now, self._ping_timeout):
                     self._on_silent(viewer)
+            if now - looked >= PATHS_S:
+                looked = now
+                await self._look()
 
     async def _look(self) -> None:
         """How each viewer's path does."""
         found: dict[str, Any] = {}
         for attendance in self._here:
-            with contextlib.suppress(TimeoutError):
-                if (path := await asyncio.wait_for(attendance.viewer.statistics(), LOOK_WITHIN_S)) is not None:
-                    told = asdict(path)
-                    told["message_stages"] = [*path.message_stages, *attendance.stages.told("messages")]
-                    found[str(attendance.viewer.id)] = told
+            if (path := await self._paths.look(attendance.viewer)) is not None:
+                told = asdict(path)
+                told["message_stages"] = [*path.message_stages, *attendance.stages.told("messages")]
+                found[str(attendance.viewer.id)] = told
         self._note(
             "metric",
+            most=MOST_STATS,
             name="runtime_stats",
             observed_at=int(time.time() * 1000),
             model_input=self._statistics.input(),

@@ -5,26 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from reactor_runtime.contract import Command, Contract, Rejection, references, validate
 from reactor_runtime.link import CommandCall, CommandDone, FileAnnounced, ModelSaid, ModelSent
 from reactor_runtime.session.awaiting import Awaiting
-from reactor_runtime.session.receipts import Ledger, Pending, receipt
+from reactor_runtime.session.receipts import Client, Ledger, Pending, receipt
 from reactor_runtime.session.starting import SYSTEM
 from reactor_runtime.session.uploads import NotYet, NoUpload
 from reactor_runtime.wire import Call, FileUploaded, Receipt, Reply, Said, Sent, ServerMessage, problem
 
 UNAVAILABLE = "unavailable"
 """The code of a command that failed, for nobody is there to run it."""
-
-
-class Client(Protocol):
-    """Who sends commands and gets receipts."""
-
-    @property
-    def id(self) -> int: ...
-    def send(self, message: ServerMessage) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +116,7 @@ class CommandDesk:
 
     def _send_on(self, asked: _Asked) -> None:
         client, call, args = asked.client, asked.call, asked.args
-        pending, given_up = self._ledger.open(client.id, call, shown=asked.shown)
+        pending, given_up = self._ledger.open(client, call, shown=asked.shown)
         if given_up is not None:
             self._tell(given_up, "failed", UNAVAILABLE, reason="no frame has shown it, and too many commands wait")
         now = time.monotonic_ns()
@@ -170,7 +162,7 @@ class CommandDesk:
         error is told now, and what it returned. A request is answered.
         """
         if (served := self._ledger.find(message.id)) is not None:
-            self._served(served.client, message.queue_ns / 1e9, message.lock_ns / 1e9, message.handler_ns / 1e9)
+            self._served(served.client.id, message.queue_ns / 1e9, message.lock_ns / 1e9, message.handler_ns / 1e9)
         if (started := self._starting.pop(message.id, None)) is not None:
             if message.error is not None:
                 code = message.code or "internal_error"
@@ -182,7 +174,7 @@ class CommandDesk:
         elif (pending := self._ledger.settle(message.id)) is not None:
             status = "rejected" if message.rejected else "failed"
             code = message.code or ("invalid_command" if message.rejected else "internal_error")
-            self._note_error(pending.command, pending.client, f"{status} ({message.error})", code)
+            self._note_error(pending.command, pending.client.id, f"{status} ({message.error})", code)
             self._tell(pending, status, code, field=message.field, reason=message.error)
 
     def shown(self, track: str, seq: int, applied: tuple[int, ...]) -> None:
@@ -227,17 +219,19 @@ class CommandDesk:
         pending = self._ledger.find(message.id)
         if pending is None:
             return
-        if (client := self._client(pending.client)) is not None:
-            client.send(Reply(None if message.reply is None else told(message.reply), pending.request))
+        self._send(pending.client, Reply(None if message.reply is None else told(message.reply), pending.request))
         if not pending.shown:
             self._ledger.settle(pending.id)
             if pending.client_id is not None:
                 self._tell(pending, "applied")
 
     def _tell(self, pending: Pending, status: Any, code: str = "", **detail: Any) -> None:
-        client = self._client(pending.client)
-        if client is not None:
-            client.send(Receipt(pending.receipt(status, **detail), code, pending.request))
+        self._send(pending.client, Receipt(pending.receipt(status, **detail), code, pending.request))
+
+    def _send(self, client: Client, message: ServerMessage) -> None:
+        """Not to another who has come by its id meanwhile."""
+        if self._client(client.id) is client:
+            client.send(message)
 
 
 def told(message: ModelSaid | ModelSent) -> Said | Sent:

@@ -1,9 +1,10 @@
-"""How viewers are closed: behind everybody's back, and with a last word where there is one."""
+"""How viewers are closed: behind everybody's back, with a last look, and a last word where there is one."""
 
 from __future__ import annotations
 
 import asyncio
 
+from reactor_runtime.session.paths import LAST_LOOK_S, Paths
 from reactor_runtime.transport import Viewer
 from reactor_runtime.wire import Notice
 
@@ -14,12 +15,13 @@ ANSWERS_S = 0.1
 class Departures:
     """Belongs to the event loop's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
         self._closing: set[asyncio.Task[None]] = set()
 
     def close(self, viewer: Viewer, notice: Notice | None = None) -> None:
         """Close a viewer, after `notice` if that is still to be told."""
-        task = asyncio.get_running_loop().create_task(viewer.close() if notice is None else _farewell(viewer, notice))
+        task = asyncio.get_running_loop().create_task(self._close(viewer, notice))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -28,11 +30,14 @@ class Departures:
         if self._closing:
             await asyncio.wait(self._closing, timeout=seconds)
 
-
-async def _farewell(viewer: Viewer, notice: Notice) -> None:
-    """The answers that a viewer has been sent travel on a channel of their own: a client that hears of the end first
-    may have gone before it reads them.
-    """
-    await asyncio.sleep(ANSWERS_S)
-    viewer.send(notice)
-    await viewer.close()
+    async def _close(self, viewer: Viewer, notice: Notice | None) -> None:
+        """The answers that a viewer has been sent travel on a channel of their own: a client that hears of the end
+        first may have gone before it reads them.
+        """
+        if notice is not None:
+            await asyncio.sleep(ANSWERS_S)
+            viewer.send(notice)
+        try:
+            await self._paths.look(viewer, LAST_LOOK_S)
+        finally:
+            await viewer.close()

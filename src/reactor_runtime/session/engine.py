@@ -8,7 +8,7 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reactor_runtime.contract import Contract
@@ -31,15 +31,15 @@ from reactor_runtime.link import (
     StepDone,
     StepSaved,
 )
-from reactor_runtime.media.encoder import Codec
 from reactor_runtime.session.audience import Attendance, Audience
 from reactor_runtime.session.chores import Chores
 from reactor_runtime.session.commands import CommandDesk, told
 from reactor_runtime.session.deadline import Deadline
 from reactor_runtime.session.departures import Departures
 from reactor_runtime.session.incoming import IncomingTracks
-from reactor_runtime.session.journal import Journal
+from reactor_runtime.session.journal import MAX_DETAIL, Journal
 from reactor_runtime.session.machine import FACTS, LIVE, Event, SessionError, State, after
+from reactor_runtime.session.paths import Paths
 from reactor_runtime.session.requests import Requests
 from reactor_runtime.session.starting import STREAM, SYSTEM, Order, judged
 from reactor_runtime.session.statistics import Statistics
@@ -58,8 +58,9 @@ MAX_VIEWERS = 64
 GOING_DOWN = "the server is shutting down"
 MODERATION = {"action": "terminate", "message": "Session terminated due to policy violation."}
 UNEXPLAINED = ("model_killed", "the model's process died")
-EXPLAIN_S = 0.3
-"""How long the supervisor has to say why a worker is gone, before the viewers are told without a reason."""
+EXPLAIN_S = 5.0
+"""How long the supervisor has to say why a worker is gone, before the viewers are told without a reason. It says so as
+soon as the process has ended, which may take its time after the link has: a graphics card is given back in between."""
 FILES_S = 10.0
 """How long at least a session waits for the files that it is to begin with."""
 PING_TIMEOUT_S = 20.0
@@ -72,8 +73,8 @@ class SessionEngine:
 
     Times are in seconds, and zero or less means for ever: at most `orphan_timeout` long a session lives without a
     viewer, and viewers stay attached to a model that died; `longest` is how long a session may last from its first
-    viewer on. `on_end` is called when a session is over and its viewers are being closed. Must be made on a running
-    loop.
+    viewer on, or from its start if it needs none. `on_end` is called when a session is over and its viewers are being
+    closed. Must be made on a running loop.
     """
 
     def __init__(
@@ -114,10 +115,11 @@ class SessionEngine:
         self._fault: tuple[str, str, str | None] | None = None
         self._patience = Deadline()
         self._statistics = Statistics(self._tracks, self._incoming)
-        self._chores = Chores(self._here, self._statistics, ping_timeout, self._fell_silent, self._note)
+        self.paths = Paths()
+        self._chores = Chores(self._here, self._statistics, self.paths, ping_timeout, self._fell_silent, self._note)
         self._cleaned = asyncio.Event()
         self._loading_since = time.monotonic()
-        self._departures = Departures()
+        self._departures = Departures(self.paths)
         self._note("initializing")
 
     # The worker -------------------------------------------------------------------------------------------------------
@@ -161,7 +163,7 @@ class SessionEngine:
                 self._desk.done(message)
             case ModelSaid() | ModelSent() if self.session is not None:
                 self._here.broadcast(told(message), message.client)
-            case StateChanged():
+            case StateChanged() if message.session == self.session:
                 self._values = message.values
                 self._here.publish("state", self._values)
             case Fault():
@@ -169,6 +171,7 @@ class SessionEngine:
             case SessionOver() if message.session == self.session and self.state in LIVE:
                 self._end(message.reason, message.cause)
             case StepDone() if message.session == self.session:
+                self._tracks.stepped(message.elapsed)
                 self.steps.done(message)
             case StepSaved():
                 self.steps.saved(message)
@@ -182,7 +185,7 @@ class SessionEngine:
         if status.phase == "ready" and status.contract is not None:
             self._fault = None
             self._use(status.contract)
-            self._move(Event.LOADED)
+            self._move(Event.LOADED, took_s=status.took_s)
             if self._here:  # They stayed when the model died, and may start again.
                 self._patience.arm(self._orphan_timeout, self._expired, "the session was not started again")
             if status.session is not None:  # This edge is new and the session is not: somebody will come back to it.
@@ -196,7 +199,7 @@ class SessionEngine:
         elif status.phase == "failed":
             self._fault = ("load_failed", status.detail, None)
             self._tell_fault()
-            self._move(Event.LOAD_FAILED, error=status.detail)
+            self._move(Event.LOAD_FAILED, took_s=status.took_s, error=status.detail)
 
     def _worker_fault(self, fault: Fault) -> None:
         if fault.fatal:
@@ -245,9 +248,9 @@ class SessionEngine:
         order = self.steps.begin(order, self.session)
         self._incoming.begin(self.session)
         self.uploads.begin(self.session)
-        patience = max(self._orphan_timeout, FILES_S)
+        alone, asked = self._orphan_timeout, (order.steps, order.own_id, order.stepped)
         try:
-            self._send(SessionStart(self.session, calls, order.steps, order.own_id, order.stepped, patience))
+            self._send(SessionStart(self.session, calls, *asked, max(alone, FILES_S), alone))
         except Exception:  # What no link can carry begins nothing.
             self._forget_session()
             raise
@@ -290,7 +293,13 @@ class SessionEngine:
         if self.steps.order.steps is None:
             self._patience.arm(self._orphan_timeout, self._expired, reason)
         else:
+            self._limit()
             self._move(Event.VIEWER_JOINED, conn_id=SYSTEM, system=True)
+
+    def _limit(self) -> None:
+        """Somebody is in the session, or needs not be: its time runs."""
+        if not self._time_up.armed:
+            self._time_up.arm(self._longest, self._end, f"its {self._longest:g} s are up", "timed_out")
 
     def _forget_session(self) -> None:
         """Nothing of a session may reach the next."""
@@ -370,13 +379,15 @@ class SessionEngine:
         if (stream := self._tracks.video.get(track)) is not None:
             stream.set_bitrate(viewer, bitrate)
 
-    def codecs_in_use(self, track: str) -> Iterable[Codec]:
-        """The codecs that a track is being encoded in."""
-        return self._tracks.codecs_in_use(track)
-
     @property
     def viewers(self) -> int:
+        """How many are here."""
         return len(self._here)
+
+    @property
+    def viewers_in_all(self) -> int:
+        """How many have come, from the start."""
+        return self._here.came
 
     def full(self, connection: int) -> bool:
         """Whether as many watch as may, and nobody by that connection."""
@@ -390,8 +401,7 @@ class SessionEngine:
     def _join(self, attendance: Attendance) -> None:
         viewer = attendance.viewer
         self._patience.disarm()
-        if not self._time_up.armed:
-            self._time_up.arm(self._longest, self._end, f"its {self._longest:g} s are up", "timed_out")
+        self._limit()
         self._track_desk.join(attendance)
         self._move(Event.VIEWER_JOINED, conn_id=viewer.id, transport="webrtc")
         self._demand()
@@ -439,8 +449,8 @@ class SessionEngine:
             self._note("error", message=message, code=code, exception=exception)
             self._here.broadcast(problem(code, message, exception))
 
-    def _note(self, event: str, /, **detail: Any) -> None:
-        self.journal.record(event, self.state, detail=detail)
+    def _note(self, event: str, /, most: int = MAX_DETAIL, **detail: Any) -> None:
+        self.journal.record(event, self.state, detail=detail, most=most)
 
     def health_detail(self) -> str:
         """What a person should know of the state."""

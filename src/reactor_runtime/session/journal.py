@@ -19,7 +19,7 @@ HISTORY_BYTES: Final = 8 << 20
 """What the facts of each kind may take, as JSON."""
 MAX_DETAIL: Final = 16 << 10
 """Bytes of JSON. What a fact says in more than these is left out, and it says so."""
-BUSY: Final = frozenset({"command", "error", "metric", "step_completed", "step_result_ready", "chunk_ready"})
+BUSY: Final = frozenset({"command", "connection_answered", "error", "metric", "step_completed", "step_result_ready"})
 """Facts that may come many times a second. They never push out the others, which tell of the session's life."""
 
 Listener = Callable[["Fact", Mapping[str, Any]], None]
@@ -75,16 +75,21 @@ class Journal:
         return self._seq
 
     def record(
-        self, event: str, source: State, target: State | None = None, detail: Mapping[str, Any] | None = None
+        self,
+        event: str,
+        source: State,
+        target: State | None = None,
+        detail: Mapping[str, Any] | None = None,
+        most: int = MAX_DETAIL,
     ) -> None:
         """Something has happened in the state `source`, and led to `target`, if it changed that.
 
-        `detail` is anything that JSON has a form for; what it says above `MAX_DETAIL` bytes is not kept.
+        `detail` is anything that JSON has a form for; what it says above so many bytes is not kept.
         """
         detail = detail or {}
         self._seq += 1
         said = _encode(detail)
-        if len(said) > MAX_DETAIL:
+        if len(said) > most:
             said = _encode({**_short(detail), "left_out_bytes": len(said)})
         head = {
             "type": "transition",

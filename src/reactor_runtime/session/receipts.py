@@ -9,14 +9,22 @@ import itertools
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from reactor_runtime.wire import Call
+from reactor_runtime.wire import Call, ServerMessage
 
 Status = Literal["accepted", "applied", "rejected", "failed"]
 
 MAX_OPEN = 10_000
 """Commands that wait for their frame. A model that shows nothing for longer forgets the oldest."""
+
+
+class Client(Protocol):
+    """Who sends commands and gets receipts."""
+
+    @property
+    def id(self) -> int: ...
+    def send(self, message: ServerMessage) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,7 @@ class Pending:
     """
 
     id: int
-    client: int
+    client: Client
     command: str
     client_id: str | int | None
     request: str | None = None
@@ -56,7 +64,7 @@ class Ledger:
     def __init__(self) -> None:
         self._open: OrderedDict[int, Pending] = OrderedDict()
 
-    def open(self, client: int, call: Call, *, shown: bool) -> tuple[Pending, Pending | None]:
+    def open(self, client: Client, call: Call, *, shown: bool) -> tuple[Pending, Pending | None]:
         """Enter a command that passed validation; returns it, and the one that was given up for it, if any."""
         pending = Pending(next(self._ids), client, call.command, call.id, call.request, shown)
         self._open[pending.id] = pending

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from reactor_runtime.media.stream import StreamStats
+from reactor_runtime.media.timing import told
 from reactor_runtime.session.incoming import IncomingTracks
 from reactor_runtime.session.tracks import OutgoingTracks
 
@@ -31,7 +32,9 @@ class Statistics:
             totals = {"frames": stats.frames, "dropped": stats.dropped, "bytes": stats.bytes}
             found[name] = totals | {"stages": stream.times.told()}
         for name, sound in self._outgoing.audio.items():
-            found[name] = {"dropped_samples": sound.dropped, "silence_frames": sound.silence}
+            made = sound.generate
+            stages = [told("generate", made.total, "frames", made.count)] if made.count else []
+            found[name] = {"dropped_samples": sound.dropped, "silence_frames": sound.silence, "stages": stages}
         return found
 
     def input(self) -> dict[str, dict[str, Any]]:

@@ -55,7 +55,9 @@ class StepDesk:
 
     def saved(self, message: StepSaved) -> None:
         """What a step has made is complete, of this session or of one before whose name no other has."""
-        if not self.results.add(message):
+        if message.folder and not self.results.add(message):
             return
         facts = {"files": message.files, "usage": message.usage, "generate_s": message.generate_s}
+        if message.save_error is not None:
+            facts["save_error"] = message.save_error
         self._note("step_result_ready", session_id=message.own_id, step=message.step, **facts)

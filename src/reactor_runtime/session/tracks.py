@@ -24,18 +24,21 @@ class OutgoingTracks:
         self._on_shown = on_shown
         self.video: dict[str, VideoStream] = {}
         self.audio: dict[str, AudioStream] = {}
+        self._by_step = False
 
     def use(self, contract: Contract) -> None:
         """The tracks are those of `contract` from here on; those that it has already stay as they are."""
         heard = {track.name for track in contract.outputs("audio")}
         seen = {track.name for track in contract.outputs("video")}
-        if heard == set(self.audio) and seen == set(self.video):
-            return
-        self.close()
-        self.audio = {name: AudioStream(name) for name in heard}
-        # The picture waits for its sound, which the receiver holds back for longer.
-        delay = AUDIO_LATENCY_S if heard else 0.0
-        self.video.update((name, VideoStream(name, self._on_shown, delay_s=delay)) for name in seen)
+        if heard != set(self.audio) or seen != set(self.video):
+            self.close()
+            self.audio = {name: AudioStream(name) for name in heard}
+            # The picture waits for its sound, which the receiver holds back for longer.
+            delay = AUDIO_LATENCY_S if heard else 0.0
+            self.video.update((name, VideoStream(name, self._on_shown, delay_s=delay)) for name in seen)
+        self._by_step = contract.answers_steps
+        for stream in self.video.values():
+            stream.times.by_step = self._by_step
 
     def submit(self, frame: Frame, pixels: memoryview, release: Release) -> None:
         """Queue a frame, or give it back if there is no such track."""
@@ -48,6 +51,15 @@ class OutgoingTracks:
         """Queue a piece of sound."""
         if (stream := self.audio.get(sound.track)) is not None:
             stream.submit(sound)
+
+    def stepped(self, seconds: float) -> None:
+        """A step of the model's is over, for which `generate` took so long."""
+        if not self._by_step:
+            return
+        for stream in self.video.values():
+            stream.times.stages["generate"].observe(seconds)
+        for sound in self.audio.values():
+            sound.generate.observe(seconds)
 
     def subscribe(self, viewer: Viewer, tracks: Collection[str]) -> None:
         """Send a viewer these of the tracks that it can take."""

@@ -64,6 +64,10 @@ class Conversation:
         self._wire, self._sure = wire, True
         return message
 
+    def request(self, head: bytes) -> str | None:
+        """The id of the request that begins so, if the wire has requests and it is one."""
+        return v1.request_of(head) if self._wire is Wire.PROTOBUF else None
+
     def say(self, message: ServerMessage) -> list[Packet]:
         """What of this can travel: nothing while the wire is not known, and then `release` has it. What the wire has no
         form for is lost, with a warning; who waits for an answer is told that instead.

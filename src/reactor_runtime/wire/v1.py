@@ -88,6 +88,17 @@ def decode(channel: ChannelName, data: bytes) -> ClientMessage:
             return Unknown(kind, request, channel)
 
 
+def request_of(head: bytes) -> str | None:
+    """The id of the request that begins so; None of any other message, and of one whose id has more than 127 bytes."""
+    end = 2 + head[1] if len(head) > 1 else 0
+    if head[:1] != b"\x0a" or head[end : end + 2] != bytes((0x10, REQUEST)):
+        return None
+    try:
+        return head[2:end].decode()
+    except UnicodeDecodeError:
+        return None
+
+
 def encode(message: ServerMessage) -> Packet | None:
     """A message of the service as it travels; None if this wire does not tell it. What a double cannot hold of an
     integer is lost: all numbers are doubles here.

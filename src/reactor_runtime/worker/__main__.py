@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from reactor_runtime.link import (
     LinkMessage,
     Picture,
     Ring,
+    SessionClosed,
+    SessionEnd,
     Status,
     StepInput,
     decode,
@@ -34,6 +37,7 @@ from reactor_runtime.link import (
 )
 from reactor_runtime.logs import configure, say
 from reactor_runtime.profiling import get_profiler
+from reactor_runtime.worker.inbox import presses
 from reactor_runtime.worker.prepare import prepare
 from reactor_runtime.worker.tracebacks import author_traceback
 from reactor_runtime.workspace import StepResults, WorkspaceError, read_manifest
@@ -51,6 +55,7 @@ class Worker:
     def __init__(self, settings: dict[str, Any]) -> None:
         self._directory = Path(settings["path"])
         self._settings = settings
+        self._began = time.monotonic()
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._channel: Channel[LinkMessage] | None = None
@@ -60,6 +65,7 @@ class Worker:
         self._intake: Any = None
         self._files: Any = None
         self._frames: Any = None
+        self._overstay: Any = None
         self._control = Control(settings["control_fd"], self._on_control)
         self._control.beat_from_thread()
 
@@ -102,11 +108,14 @@ class Worker:
             return loop.run_until_complete(self._drive(contract))
         except BaseException as error:  # What leaves the loop by itself, as `sys.exit` does.
             return self._crashed(error)
+        finally:
+            self._overstay.end()  # The loop stands still, and that is as it should be.
 
     async def _prepare(self, model: Any, description: Any, contract: Contract, results: StepResults) -> None:
         from reactor_runtime.worker.driver import Driver
         from reactor_runtime.worker.files import LinkedFiles
         from reactor_runtime.worker.intake import Intake
+        from reactor_runtime.worker.overstay import Overstay
         from reactor_runtime.worker.ring_sink import IN_FLIGHT, RingSink
         from reactor_runtime.worker.step_frames import StepFrames
         from reactor_runtime.worker.styles import Rules
@@ -118,6 +127,8 @@ class Worker:
         self._sink = RingSink(self._send, waiting * outputs)
         self._files = LinkedFiles()
         rules = Rules(**self._settings.get("rules", {}))
+        grace = None if self._settings.get("debug_port") else rules.step_grace  # It may stand at a breakpoint.
+        self._overstay = Overstay(self._call_soon, grace, self._give_up)
         self._frames = StepFrames(contract.inputs(), self._send)
         self._driver = driver = Driver(model, description, self._send, self._sink, self._files, rules, self._frames)
         self._intake = Intake(driver.buffers, lambda: driver.session, self._send)
@@ -155,6 +166,16 @@ class Worker:
         self._send(Fault("model_crashed", text_of(error), type(error).__name__, fatal=True))
         return EXIT_CRASHED
 
+    def _give_up(self) -> None:
+        """The author's code blocks the loop, and its session is over. On a thread of its own."""
+        from reactor_runtime.worker.styles.conductor import place
+
+        text = f"the model's code did not return within {self._overstay.grace:g} s of the session's end: it is at "
+        text += place(threading.main_thread())
+        log.critical("%s; the model's process is given up. Code that takes longer needs a --session-grace", text)
+        self._send(Fault("model_crashed", text, "RuntimeError", fatal=True))
+        os._exit(EXIT_CRASHED)
+
     # Links ------------------------------------------------------------------------------------------------------------
 
     def _on_control(self, message: ControlMessage, fds: list[int]) -> None:
@@ -178,6 +199,8 @@ class Worker:
         """A new edge. Whatever the old one knew is gone with it."""
         channel: Channel[LinkMessage] = Channel(sock, encode, decode, name="edge-link")
         if self._loop is not None:
+            if self._driver.session is not None:
+                self._overstay.end()  # What the old edge has ended and the loop has not taken, the new one takes over.
             self._driver.detach()
         with self._lock:
             self._channel = channel
@@ -213,7 +236,10 @@ class Worker:
         if isinstance(message, FrameDone):
             self._sink.done(message)
             return
-        self._driver.arrivals.come()
+        if isinstance(message, SessionEnd):
+            self._overstay.begin()
+        if presses(message):
+            self._driver.arrivals.come()
         self._call_soon(self._deliver, channel, message)
 
     def _call_soon(self, call: Callable[..., None], *args: Any) -> None:
@@ -223,7 +249,8 @@ class Worker:
             self._loop.call_soon_threadsafe(call, *args)
 
     def _deliver(self, channel: Channel[LinkMessage], message: LinkMessage) -> None:
-        self._driver.arrivals.taken()
+        if presses(message):
+            self._driver.arrivals.taken()
         if channel is self._channel:  # Else it is of an edge that another has followed.
             self._driver.deliver(message)
 
@@ -238,6 +265,8 @@ class Worker:
 
     def _send(self, message: LinkMessage, fds: Sequence[int] = ()) -> None:
         """Any thread; without an edge it goes nowhere, and the next edge is told where things stand."""
+        if isinstance(message, SessionClosed):
+            self._overstay.end()
         if self._channel is not None:
             try:
                 self._channel.send(message, fds)
@@ -257,7 +286,8 @@ class Worker:
 
     def _tell(self, phase: Any, model: str, contract: Any = None, detail: str = "") -> None:
         with self._lock:  # Or an edge that attaches at this moment could hear the old status last.
-            self._status = Status(phase, model, contract, None, detail)
+            took = time.monotonic() - self._began
+            self._status = Status(phase, model, contract, None, detail, took_s=took)
             self._send(self._current_status())
         self._control.send({"type": "state", "state": phase, "model": model})
 

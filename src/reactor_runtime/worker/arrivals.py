@@ -6,7 +6,7 @@ import threading
 
 
 class Arrivals:
-    """Counts messages. Safe from any thread; nothing blocks."""
+    """Counts messages that press; see `inbox.presses`. Safe from any thread; nothing blocks."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

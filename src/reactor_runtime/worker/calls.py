@@ -34,7 +34,7 @@ from reactor_runtime.worker.emitter import Emitter
 from reactor_runtime.worker.events import EventQueue
 from reactor_runtime.worker.handling import Handling
 from reactor_runtime.worker.inbox import Inbox, newest
-from reactor_runtime.worker.reporter import text_of
+from reactor_runtime.worker.reporter import line_of
 from reactor_runtime.worker.step_frames import StepFrames
 
 log = logging.getLogger("reactor.model")
@@ -107,7 +107,7 @@ class Calls:
             return CommandDone(call.id, refusal.message, code=refusal.code)
         except Exception as raised:
             log.exception("the handler of command %r raised", call.name)
-            return CommandDone(call.id, f"{type(raised).__name__}: {text_of(raised)}")
+            return CommandDone(call.id, line_of(raised))
         return CommandDone(call.id, reply=reply)
 
     def take(self, call: CommandCall) -> tuple[CommandCall, list[int]]:

@@ -46,19 +46,20 @@ from reactor_runtime.worker.events import EventQueue
 from reactor_runtime.worker.files import Files, NoFiles
 from reactor_runtime.worker.handling import result_of
 from reactor_runtime.worker.hooks import Hooks
-from reactor_runtime.worker.inbox import EdgeGone, Inbox, Stop
+from reactor_runtime.worker.inbox import EdgeGone, Inbox, Stop, presses
 from reactor_runtime.worker.outputs import Outputs
 from reactor_runtime.worker.pacing import Pacer
 from reactor_runtime.worker.people import People
 from reactor_runtime.worker.reading import Reading
-from reactor_runtime.worker.reporter import Reporter, text_of
+from reactor_runtime.worker.reporter import Reporter, line_of
 from reactor_runtime.worker.ring_sink import FrameSink
 from reactor_runtime.worker.starting import run_starting
 from reactor_runtime.worker.step_frames import StepFrames
-from reactor_runtime.worker.step_server import Made, StepServer
+from reactor_runtime.worker.step_server import StepServer
 from reactor_runtime.worker.styles import AppStyle, Rules, style_of
-from reactor_runtime.worker.styles.style import END_GRACE_S
+from reactor_runtime.worker.styles.style import END_GRACE_S, Made
 from reactor_runtime.worker.tally import Tally
+from reactor_runtime.worker.turn import Turn
 
 log = logging.getLogger("reactor.model")
 
@@ -115,6 +116,7 @@ class Driver:
         self._reading = Reading(files or NoFiles(), description, self._progress.set)
         self.gate = asyncio.Event()
         self.lock = asyncio.Lock()
+        self._turn = Turn(self.lock)
         self._step_frames = step_frames or StepFrames(contract.inputs(), lambda message, _: send(message))
         self._calls = Calls(model, description, send, self.emitter, self._events, self._inbox, self._step_frames)
         self._handling = self._calls.handling
@@ -124,7 +126,7 @@ class Driver:
         self._server = StepServer(
             description, self._calls, self._step_frames, self.emitter, self.buffers, send, self._step, self._count
         )
-        self._overdue = self._held_up = self._watched = False
+        self._overdue = self._watched = False
         self._reporter = Reporter(send, self._loop.time, contract.state)
         self.outputs = Outputs(description, self.emitter, self._reporter, lambda: self.style.stepping)
         self._stopped = asyncio.Event()
@@ -161,7 +163,7 @@ class Driver:
     def attach(self) -> None:
         """A new edge is there: it is told what the clients of a running session know."""
         if self.session is not None:
-            self._reporter.state_again()
+            self._reporter.state_again(self.session)
         if self._over is not None:
             self._send(self._over)
 
@@ -205,7 +207,7 @@ class Driver:
 
     @property
     def pending(self) -> bool:
-        return self._held_up or bool(self._inbox) or self.arrivals.any
+        return self._turn.waits or any(map(presses, tuple(self._inbox))) or self.arrivals.any
 
     def events(self) -> AsyncIterator[Event]:
         return self._events.stream()
@@ -260,7 +262,7 @@ class Driver:
         try:
             files = await self._reading.read(message) if self.session is not None and not self._overdue else {}
         except Exception as error:
-            why = SESSION_OVER if self._overdue else f"{type(error).__name__}: {text_of(error)}"
+            why = SESSION_OVER if self._overdue else line_of(error)
             log.warning("a file was not read: %s", why)
             self._calls.refuse(message, why, superseded)
             return
@@ -268,10 +270,8 @@ class Driver:
         if handler is not None and handler.is_event:
             await self._handle(message, files, superseded)  # A step may be what waits for it.
         else:
-            self._held_up = self.lock.locked()
             self._calls.times.waits()
-            async with self.lock:
-                self._held_up = False
+            async with self._turn.of(message):
                 self._calls.times.runs()
                 await self._handle(message, files, superseded)
 
@@ -304,17 +304,18 @@ class Driver:
             case _:
                 pass
         self._update_gate()
-        self._reporter.state(getattr(self._model, "state", None))
+        self._tell_state()
 
     async def _start_session(self, start: SessionStart) -> None:
         self.session = session = start.session
-        self._over, self.on_request = None, start.stepped
-        self.ending = any(self._ends(message) for message in self._inbox)
+        self._over, self.on_request, self.ending = None, start.stepped, False
         self.tally.begin(start)
         if (state := self._description.new_state()) is not None:
             self._model.state = state
         for buffer in self.buffers.values():
             buffer.reset()
+        if any(self._ends(message) for message in self._inbox):
+            self._wind_up()
         self.emitter.begin(session)
         self._watch(self._watched)
         await self._hooks.run("session_started")
@@ -335,8 +336,7 @@ class Driver:
             self._progress.set()  # and one that waits for this very message.
             self.connected.clear()
             self.emitter.end()
-            for buffer in self.buffers.values():
-                buffer.close()  # A step that waits for a viewer's picture waits no more.
+            self._wind_up()
             self._events.end(close=self.style.per_session)
             await self.style.end()
             async with self.lock:
@@ -345,6 +345,8 @@ class Driver:
                     await self._people.leave(client.id, told=self.style.farewells, grace=END_GRACE_S)
                 await self.style.close()
                 await self._hooks.run("session_ended", grace=END_GRACE_S)
+            if self.style.per_session:
+                self.emitter.forget_fps()
             if self._description.state_class is not None:
                 self._model.state = None
             self._reporter.forget_state()
@@ -362,9 +364,8 @@ class Driver:
         """The session's end has come, and the step in hand need not wait for what will not come."""
         self.ending = True
         self._reading.give_up()
-        if self.on_request:  # The end itself waits behind that step.
-            for buffer in self.buffers.values():
-                buffer.close()
+        for buffer in self.buffers.values():  # The end itself may wait behind that step, or behind what does.
+            buffer.close()
 
     def _hurry(self, message: SessionEnd | Stop, again: bool) -> None:
         """The end of the session still waits behind the author's code: cancel that, and refuse what waits too."""
@@ -405,22 +406,22 @@ class Driver:
             self._progress.clear()
             await self._progress.wait()
 
-    async def _step(self) -> Made:
+    async def _step(self, room: int) -> Made:
         """One step that a client asks for; see `AppStyle.step`."""
         if self.session is None or not isinstance(self.style, AppStyle):
             raise ApplicationError("this model makes no steps that could be asked for")
-        made = await self.style.step(self.session)
+        made = await self.style.step(self.session, room)
         self.stepped()
         return made
 
     def stepped(self) -> None:
         self.on_step()
-        self._reporter.state(getattr(self._model, "state", None))
+        self._tell_state()
 
-    def completed(self, step: StepCompleted, outputs: Sequence[Output]) -> None:
+    def completed(self, step: StepCompleted, outputs: Sequence[Output] | None) -> None:
         self._count(step, outputs)
 
-    def _count(self, step: StepCompleted, outputs: Sequence[Output]) -> StepDone | None:
+    def _count(self, step: StepCompleted, outputs: Sequence[Output] | None) -> StepDone | None:
         if self.session is None:
             return None
         done = self.tally.completed(step, outputs, self.fps)
@@ -445,6 +446,10 @@ class Driver:
             )
 
     # Small parts ------------------------------------------------------------------------------------------------------
+
+    def _tell_state(self) -> None:
+        if self.session is not None:
+            self._reporter.state(getattr(self._model, "state", None), self.session)
 
     def _watch(self, watched: bool) -> None:
         self._watched = watched

@@ -35,6 +35,7 @@ class Emitter:
         self._applied: deque[int] = deque(maxlen=MAX_APPLIED)
         self._claimed: deque[int] = deque(maxlen=MAX_APPLIED)
         self._flushes = 0
+        self._lasting: float | None = None  # The rate that was pinned before the session.
         self._incoming = 1
         self._converting = self._took = 0.0
         self._shed = 0
@@ -55,6 +56,7 @@ class Emitter:
     def begin(self, session: str) -> None:
         """A session starts: frame numbers from zero, nothing waits."""
         self.session = session
+        self._lasting = self.pacer.pinned
         self.step = 0
         self._seq.clear()
         self._applied.clear()
@@ -93,6 +95,10 @@ class Emitter:
         """Pin the playback rate."""
         self.pacer.pin(fps)
         self._stir()
+
+    def forget_fps(self) -> None:
+        """The playback rate is what it was before the session."""
+        self.pacer.pin(self._lasting)
 
     def flush(self, hold: bool = False) -> None:
         """Drop what waits to be shown, here and at the edge; with `hold` the last picture stays."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from reactor_runtime.link import CommandCall, LinkMessage, SessionEnd, SessionStart
+from reactor_runtime.link import CommandCall, LinkMessage, SessionEnd, SessionStart, StepCall
 
 
 class EdgeGone:
@@ -17,6 +17,11 @@ class Stop:
 
 
 Inbox = deque[LinkMessage | EdgeGone | Stop]
+
+
+def presses(message: LinkMessage | EdgeGone | Stop) -> bool:
+    """Whether a message is a reason for the step in hand to end early: another step, which is no less due, is not."""
+    return not isinstance(message, StepCall)
 
 
 def newest(inbox: Inbox, call: CommandCall, ready: Callable[[CommandCall], bool]) -> tuple[CommandCall, list[int]]:

@@ -19,9 +19,18 @@ from reactor_runtime.authoring.video_model import (
     DuplicateModel,
     VideoModel,
     describe_video_model,
+    forget_failed_modules,
     get_registered_model,
 )
-from reactor_runtime.workspace import Broken, ReactorConfig, WorkspaceError, import_files
+from reactor_runtime.workspace import (
+    Broken,
+    ReactorConfig,
+    WorkspaceError,
+    first_line,
+    import_files,
+    model_files,
+    module_of,
+)
 
 log = logging.getLogger("reactor.model")
 
@@ -78,25 +87,34 @@ def _discovered(directory: Path) -> dict[str, Any]:
     for one in broken:
         if isinstance(one.error, DuplicateModel):
             raise WorkspaceError(str(one.error)) from one.error
-        log.warning("%s cannot be imported: %s", one.file.name, _story(one))
+    forget_failed_modules()
+    reasons: dict[str, Broken] = {}
+    for one in broken:
+        reasons.setdefault(_story(one.error, directory), one)
+    if not MODEL_REGISTRY and len(reasons) == 1 and None in map(module_of, model_files(directory)):
+        # It has kept a model from being imported.
+        [(reason, one)] = reasons.items()
+        log.debug("%s cannot be imported", one.file.name, exc_info=one.error)
+        raise WorkspaceError(_in_one_line(one.error, directory) or reason) from one.error
     try:
-        return get_registered_model()
+        entry = get_registered_model()
     except RuntimeError as error:
-        files = f"; {_listed(broken)} could not be imported" if broken else ""
+        listed = ", ".join(f"{one.file.name} ({reason})" for reason, one in reasons.items())
+        files = f"; {listed} could not be imported" if broken else ""
         raise WorkspaceError(
             f"{directory} has no reactor.yaml, and its Python files do not say which class to run: {error}{files}"
         ) from error
+    for reason, one in reasons.items():
+        log.warning("%s cannot be imported: %s", one.file.name, reason)
+    return entry
 
 
-def _story(broken: Broken) -> str:
-    error = broken.error
+def _story(error: BaseException, directory: Path) -> str:
+    if _raised_by_us(error):
+        return str(error)
     if isinstance(error, SyntaxError):
-        return f"{error.msg} ({broken.file.name}:{error.lineno})"
-    return f"{type(error).__name__}: {error} ({_place(error, str(broken.file.parent))})"
-
-
-def _listed(broken: list[Broken]) -> str:
-    return ", ".join(f"{one.file.name} ({_story(one)})" for one in broken)
+        return f"{error.msg} ({Path(error.filename or '').name}:{error.lineno})"
+    return f"{type(error).__name__}: {first_line(error)} ({_place(error, directory)})"
 
 
 def _config(directory: Path, entry: dict[str, Any]) -> Path | None:
@@ -113,9 +131,9 @@ def _config(directory: Path, entry: dict[str, Any]) -> Path | None:
 
 
 def _import(manifest: ReactorConfig) -> type[Any]:
-    directory = str(manifest.path.parent.resolve())
-    if directory not in sys.path:
-        sys.path.insert(0, directory)
+    directory = manifest.path.parent.resolve()
+    if str(directory) not in sys.path:
+        sys.path.insert(0, str(directory))
     module_name, _, class_name = manifest.entry.partition(":")
     module = _module(manifest, module_name, directory)
     cls: Any = module
@@ -135,26 +153,36 @@ def _import(manifest: ReactorConfig) -> type[Any]:
     return cls
 
 
-def _module(manifest: ReactorConfig, module_name: str, directory: str) -> ModuleType:
+def _module(manifest: ReactorConfig, module_name: str, directory: Path) -> ModuleType:
     try:
         return importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module_name == error.name or module_name.startswith(error.name + ".")):
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and (module_name == missing or module_name.startswith(missing + ".")):
             there = [file.stem for file in manifest.path.parent.glob("*.py")]
             raise WorkspaceError(
                 f"{manifest.path}: module {module_name!r} of {manifest.entry!r} was not found in {manifest.path.parent}"
                 f"{_meant(module_name, there)}"
             ) from None
-        raise WorkspaceError(
-            f"{_place(error, directory)}: needs the package {error.name!r}, which is not installed"
-        ) from error
-    except SyntaxError as error:
-        raise WorkspaceError(f"{error.filename}:{error.lineno}: {error.msg}") from error
-    except (TypeError, ValueError) as error:
-        # The contract's mistakes are raised while the class is being defined, and say where by themselves.
-        if _raised_by_us(error):
-            raise WorkspaceError(str(error)) from error
-        raise
+        told = _in_one_line(error, directory)
+        if told is None:
+            raise
+        raise WorkspaceError(told) from error
+
+
+def _in_one_line(error: BaseException, directory: Path) -> str | None:
+    """What an import has raised, where a line says it all; None for what the author's code raises by itself."""
+    if _raised_by_us(error):
+        return str(error)  # The contract's mistakes say where by themselves.
+    match error:
+        case ModuleNotFoundError():
+            return f"{_place(error, directory)}: needs the package {error.name!r}, which is not installed"
+        case SyntaxError():
+            return f"{error.filename}:{error.lineno}: {error.msg}"
+        case SystemExit():
+            return f"{_place(error, directory)}: it ends the process while it is imported (SystemExit: {error})"
+        case _:
+            return None
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
@@ -162,12 +190,14 @@ def _meant(name: str, known: Sequence[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _place(error: BaseException, directory: str) -> str:
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(directory)]
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else directory
+def _place(error: BaseException, directory: Path) -> str:
+    folder = str(directory)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(folder)]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else folder
 
 
 def _raised_by_us(error: BaseException) -> bool:
+    """Whether it is a mistake of the contract's, which a class's definition or a decorator tells."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = str(Path(__file__).parent.parent)
-    return bool(frames) and frames[-1].filename.startswith(ours)
+    return isinstance(error, TypeError | ValueError) and bool(frames) and frames[-1].filename.startswith(ours)

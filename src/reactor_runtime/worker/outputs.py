@@ -10,6 +10,9 @@ from reactor_runtime.authoring import Bundle, Description, FrameError, Output, s
 from reactor_runtime.worker.emitter import Emitter
 from reactor_runtime.worker.reporter import Reporter
 
+NAP_S = 0.005
+"""How long to wait after a step that showed nothing, or after a generator has ended."""
+
 
 class Outputs:
     """Splits, schedules and sends. Belongs to the driver's loop.
@@ -54,18 +57,21 @@ class Outputs:
             self._emitted_at = self._clock()
         return taken
 
-    async def show(self, yielded: Any, took: float) -> bool:
-        """Send what a step of `took` seconds gave; then wait until the next should begin. False if it was nothing."""
+    async def show(self, yielded: Any, took: float) -> FrameError | TypeError | None:
+        """Send what a step of `took` seconds gave, if anything; then wait until the next should begin. Returns why it
+        cannot be shown, which has been told.
+        """
         try:
             bundles = self._split(yielded)
             if not bundles:
-                return False
+                await asyncio.sleep(NAP_S)
+                return None
             await self._emitter.emit(bundles, lead=took, compute_time=took)
         except (FrameError, TypeError) as error:
             await self.reject(error)
-        else:
-            await self._emitter.until_next()
-        return True
+            return error
+        await self._emitter.until_next()
+        return None
 
     async def reject(self, error: Exception) -> None:
         """Tell that an output cannot be shown. Waits a frame's time, for it may repeat."""

@@ -35,7 +35,8 @@ class Pacer:
 
     def __init__(self, fps: float | None, buffer_size: int, start_fps: float = DEFAULT_FPS) -> None:
         self.buffer_size = max(1, buffer_size)
-        self._pinned = fps
+        self.pinned = fps
+        """The rate that is fixed; None if it is measured."""
         self._start = start_fps
         self._per_frame: deque[float] = deque(maxlen=_RATE_WINDOW)
         self._steps: deque[float] = deque(maxlen=_STEP_WINDOW)
@@ -55,7 +56,7 @@ class Pacer:
         """Fix the rate, or measure it again with None. Raises `ValueError` unless positive and finite."""
         if fps is not None and not 0 < fps < float("inf"):
             raise ValueError(f"fps must be a positive number of frames per second, got {fps!r}")
-        self._pinned = fps
+        self.pinned = fps
         self._update_rate()
 
     def measured(self, frames: int, seconds: float) -> None:
@@ -98,10 +99,10 @@ class Pacer:
         With a `length` they are pieces of sound without a picture, each of which plays for so many seconds. Nothing
         else sets their pace: a piece is heard when the one before has been.
         """
-        self._lone = frames == 1 and self._pinned is None
+        self._lone = frames == 1 and self.pinned is None
         if length is None:
             self._length = None
-            patience = self._interval() if self._pinned is not None else _LATE_S
+            patience = self._interval() if self.pinned is not None else _LATE_S
         else:
             patience = _LATE_SOUND_S
         due = []
@@ -141,8 +142,8 @@ class Pacer:
         return 1 / MAX_FPS if self._lone else 1 / self._fps
 
     def _update_rate(self) -> None:
-        if self._pinned is not None:
-            self._fps = self._pinned
+        if self.pinned is not None:
+            self._fps = self.pinned
         elif len(self._per_frame) < 2:
             self._fps = self._start
         else:

@@ -29,8 +29,8 @@ class Reporter:
         self._values = dict(defaults)
         self._told: dict[str, float] = {}
 
-    def state(self, state: object) -> None:
-        """Send the public state if it is not what was sent last."""
+    def state(self, state: object, session: str) -> None:
+        """Send the public state of a session if it is not what was sent last."""
         if not isinstance(state, InputState):
             return
         try:
@@ -39,11 +39,11 @@ class Reporter:
             return
         if values != self._values:
             self._values = values
-            self._send(StateChanged(values))
+            self._send(StateChanged(values, session))
 
-    def state_again(self) -> None:
+    def state_again(self, session: str) -> None:
         """Send the state to an edge that knows only the defaults."""
-        self._send(StateChanged(self._values))
+        self._send(StateChanged(self._values, session))
 
     def forget_state(self) -> None:
         """The session is over: the edge knows the defaults again."""
@@ -69,3 +69,8 @@ def text_of(error: BaseException) -> str:
     except Exception:
         text = "(its text raised too)"
     return text[:MAX_ERROR_TEXT].encode(errors="replace").decode()
+
+
+def line_of(error: BaseException) -> str:
+    """`Type: text`, with `text_of`."""
+    return f"{type(error).__name__}: {text_of(error)}"

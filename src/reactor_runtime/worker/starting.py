@@ -10,7 +10,7 @@ from reactor_runtime.authoring import ClientInfo, Runtime, UploadedFile
 from reactor_runtime.link import CommandCall, CommandDone, LinkMessage, SessionStart
 from reactor_runtime.worker.calls import Calls
 from reactor_runtime.worker.reading import Reading
-from reactor_runtime.worker.reporter import text_of
+from reactor_runtime.worker.reporter import line_of
 
 log = logging.getLogger("reactor.model")
 
@@ -51,5 +51,5 @@ async def _files(call: CommandCall, reading: Reading, until: float) -> dict[str,
     try:
         return await reading.read(call)
     except Exception as error:
-        log.warning("a file was not read: %s: %s", type(error).__name__, text_of(error))
+        log.warning("a file was not read: %s", line_of(error))
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,19 +33,19 @@ from reactor_runtime.worker.emitter import Emitter
 from reactor_runtime.worker.media_types import media_type
 from reactor_runtime.worker.reporter import text_of
 from reactor_runtime.worker.step_frames import InputRefused, Part, StepFrames
+from reactor_runtime.worker.styles.shown import rejected
+from reactor_runtime.worker.styles.style import Made
 
 UNEXPECTED = "The handler raised an unexpected error."
 """What the client is told of an exception; its own text is in the log."""
 OVERHEAD_BYTES, FRAME_OVERHEAD_BYTES = 8192, 128
 """What an answer and each frame in it take at most beside the frames' own bytes and metadata."""
 
-Made = tuple[StepCompleted, Sequence[Output]]
-
 
 class StepServer:
     """The steps of one model that clients ask for. Belongs to the driver's loop; the lock is held while it serves.
 
-    `step()` makes one, as `AppStyle.step` does, and `completed(step, outputs)` counts it.
+    `step(room)` makes one, as `AppStyle.step` does, and `completed(step, outputs)` counts it.
     """
 
     def __init__(
@@ -57,8 +56,8 @@ class StepServer:
         emitter: Emitter,
         buffers: Mapping[str, InputBuffer],
         send: Callable[[LinkMessage], None],
-        step: Callable[[], Awaitable[Made]],
-        completed: Callable[[StepCompleted, Sequence[Output]], StepDone | None],
+        step: Callable[[int], Awaitable[Made]],
+        completed: Callable[[StepCompleted, Sequence[Output] | None], StepDone | None],
     ) -> None:
         self._description = description
         self._calls = calls
@@ -85,7 +84,7 @@ class StepServer:
             for track, frames in media.items():
                 for frame in frames:
                     self._buffers[track].push(frame)
-            made, outputs = await self._step()
+            made, outputs = await self._step(call.room)
         except InputRefused as refused:
             return self._send(StepAnswer(call.id, error=str(refused), failure="refused", entry=refused.entry))
         except ApplicationError as refusal:
@@ -93,15 +92,13 @@ class StepServer:
         self._answer(call, made, outputs)
         return None
 
-    def _answer(self, call: StepCall, made: StepCompleted, outputs: Sequence[Output]) -> None:
-        shown = _Shown(call.room - OVERHEAD_BYTES)
+    def _answer(self, call: StepCall, made: StepCompleted, outputs: Sequence[Output] | None) -> None:
+        shown = _Shown(call.room - OVERHEAD_BYTES, full=outputs is None)
         try:
-            for output in outputs:
+            for output in outputs or ():
                 shown.add(self._description, output)
         except (TypeError, ValueError) as error:  # What cannot be shown costs itself, and the step says so.
-            shown, outputs = _Shown(call.room), []
-            why = made.error or f"{type(error).__name__}: {text_of(error)}"
-            made = dataclasses.replace(made, output=None, error=why)
+            shown, outputs, made = _Shown(call.room), [], rejected(made, error)
         if shown.count:
             self._emitter.pacer.measured(shown.count, made.elapsed or 0.0)
         done = self._completed(made, outputs)

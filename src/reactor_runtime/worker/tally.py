@@ -22,6 +22,8 @@ class Tally:
         """After how many steps the session is over, which needs no viewer; None if it lasts until it is ended."""
         self.made = 0
         """How many of them have been completed."""
+        self.alone = 0.0
+        """For how many seconds the session may make none without a client; for ever, if that is not positive."""
         self._send = send
         self.own_id = ""
         """What the clients of the session call it."""
@@ -32,19 +34,27 @@ class Tally:
         if self.results is not None:
             self.results.begin()
         self._session, self.own_id, self.wanted, self.made = start.session, start.own_id, start.steps, 0
+        self.alone = start.alone
 
     @property
     def full(self) -> bool:
         """Whether the steps that were wanted have been made."""
         return self.made == self.wanted
 
+    @property
+    def room(self) -> int:
+        """How many bytes of what a step shows are kept; none without results."""
+        return 0 if self.results is None else self.results.room
+
     def said(self, name: str, data: dict[str, Any]) -> None:
         """The model has told everybody something."""
         if self.results is not None:
             self.results.said(name, data)
 
-    def completed(self, step: StepCompleted, outputs: Sequence[Output], fps: float) -> StepDone:
-        """A step that counts is over, and all that it has shown is sent: `outputs`, at `fps` frames per second."""
+    def completed(self, step: StepCompleted, outputs: Sequence[Output] | None, fps: float) -> StepDone:
+        """A step that counts is over, and all that it has shown is sent: `outputs`, at `fps` frames per second. None of
+        them is too much to be kept.
+        """
         self.made += 1
         saved = self.results is not None and self.results.keep(
             self.own_id, self._session, self.made, fps, step, outputs

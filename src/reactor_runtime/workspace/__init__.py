@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from reactor_runtime.workspace.config import Leaf, lazy_config, leaves, parse_value, read_config
-from reactor_runtime.workspace.discovery import Broken, import_files
+from reactor_runtime.workspace.discovery import Broken, import_files, model_files, module_of
 from reactor_runtime.workspace.manifest import ReactorConfig, WorkspaceError, read_manifest
 from reactor_runtime.workspace.step_results import VIDEO_CODECS, MovieSettings, StepResults
 from reactor_runtime.workspace.weights import WEIGHTS_VARIABLE, get_weights_path
+from reactor_runtime.workspace.yaml_file import first_line
 
 __all__ = [
     "VIDEO_CODECS",
@@ -17,10 +18,13 @@ __all__ = [
     "ReactorConfig",
     "StepResults",
     "WorkspaceError",
+    "first_line",
     "get_weights_path",
     "import_files",
     "lazy_config",
     "leaves",
+    "model_files",
+    "module_of",
     "parse_value",
     "read_config",
     "read_manifest",

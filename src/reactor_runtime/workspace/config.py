@@ -19,11 +19,13 @@ log = logging.getLogger("reactor.model")
 
 ALIKE = 0.75
 """How alike two keys must be for one to be a misspelling of the other."""
+MISSING = "???"
+"""The value in a config file that stands for one that must be given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One value of a config file. `key` is its path with dots; `type` a word such as `int`."""
+    """One value of a config file. `key` is its path with dots; `type` a word such as `int`, or `required`."""
 
     key: str
     type: str
@@ -54,14 +56,24 @@ def parse_value(text: str) -> Any:
     return value
 
 
-def read_config(path: Path | None, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The config file as a plain dict with `${interpolation}` resolved; `{}` without a file. See `lazy_config`."""
+def read_config(
+    path: Path | None, overrides: Mapping[str, Any] | None = None, *, complete: bool = True
+) -> dict[str, Any]:
+    """The config file as a plain dict with `${interpolation}` resolved; `{}` without a file. See `lazy_config`.
+
+    Raises `WorkspaceError` also for a value that must be given and is not, `???`, unless the config need not be
+    `complete`: then nothing is resolved in one that is not.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     loaded = lazy_config(path, overrides)
+    missing = list(_missing(OmegaConf.to_container(loaded, resolve=False)))
+    if missing and complete:
+        given = " ".join(f"--model.{key}=VALUE" for key in missing)
+        raise WorkspaceError(f"{_named(path)}: {', '.join(missing)} must be given: {given}")
     try:
-        config = OmegaConf.to_container(loaded, resolve=True)
+        config = OmegaConf.to_container(loaded, resolve=not missing)
     except OmegaConfBaseException as error:
         raise _unresolved(path, error) from error
     assert isinstance(config, dict)
@@ -112,7 +124,17 @@ def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[Leaf]:
         if isinstance(value, Mapping) and value:
             yield from leaves(value, f"{prefix}{key}.")
         else:
-            yield Leaf(f"{prefix}{key}", "null" if value is None else type(value).__name__, value)
+            kind = "null" if value is None else "required" if value == MISSING else type(value).__name__
+            yield Leaf(f"{prefix}{key}", kind, value)
+
+
+def _missing(value: Any, key: str = "") -> Iterator[str]:
+    """The dotted keys of all in `value` that must be given, those of items of lists too."""
+    if value == MISSING:
+        yield key
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for part, item in items:
+        yield from _missing(item, f"{key}.{part}" if key else str(part))
 
 
 def _check_override(named: str, config: Any, key: str) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from reactor_runtime.workspace.yaml_file import WorkspaceError
 
+MAX_FILES = 1000
+"""How many files are looked at in search of a model."""
 _MODEL = re.compile(r"\bVideoModel\b|^\s*@model\b", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*(?:from|import)\b.*", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +29,13 @@ class Broken:
 
 
 def may_hold_model(directory: Path) -> bool:
-    """Whether a Python file of a folder seems to define a `VideoModel`. Reads the files and imports nothing."""
-    return any(_MODEL.search(_text(file)) for file in python_files(directory))
+    """Whether a folder has one of its `model_files`. Imports nothing."""
+    return any(True for _ in model_files(directory))
+
+
+def model_files(directory: Path) -> Iterator[Path]:
+    """The Python files of a folder, and those of the folder's that they import, which seem to define a `VideoModel`."""
+    return (file for file in itertools.islice(_reached(directory), MAX_FILES) if _MODEL.search(_text(file)))
 
 
 def python_files(directory: Path) -> list[Path]:
@@ -36,8 +46,9 @@ def python_files(directory: Path) -> list[Path]:
 def import_files(directory: Path) -> list[Broken]:
     """Import each Python file of a folder, which comes first on `sys.path`. Returns those that could not be imported.
 
-    A file that is imported already, by another file or under another name, is not run again. One whose name is taken by
-    a module from elsewhere gets a name of its own.
+    A file that is imported already, by another file or under another name, is not run again. One that has failed while
+    another imported it is tried by itself: the two may import each other. One whose name is taken by a module from
+    elsewhere gets a name of its own.
     """
     path = str(directory.resolve())
     if path not in sys.path:
@@ -50,7 +61,7 @@ def import_files(directory: Path) -> list[Broken]:
             _import(file)
         except (Exception, SystemExit) as error:
             broken.append(Broken(file, error))
-    return broken
+    return [one for one in broken if module_of(one.file) is None]
 
 
 def module_of(file: Path) -> ModuleType | None:
@@ -60,6 +71,18 @@ def module_of(file: Path) -> ModuleType | None:
         if isinstance(origin, str) and Path(origin).name == file.name and Path(origin).resolve() == file.resolve():
             return module
     return None
+
+
+def _reached(directory: Path) -> Iterator[Path]:
+    """The Python files of a folder, then those of the modules and packages in it that these import, and so on."""
+    waiting, seen = python_files(directory), set[str]()
+    while waiting:
+        yield (file := waiting.pop(0))
+        named = {word for line in _IMPORT.findall(_text(file)) for word in re.findall(r"\w+", line)} - seen
+        seen |= named
+        for name in sorted(named):
+            waiting += [found for found in [directory / f"{name}.py"] if found.is_file()]
+            waiting += sorted((directory / name).rglob("*.py"))
 
 
 def _import(file: Path) -> None:

@@ -61,7 +61,10 @@ def read_manifest(directory: Path, config: Path | None = None) -> ReactorConfig:
     if not path.exists() and may_hold_model(directory):
         return ReactorConfig(path, "", environment_name() or "", config)
     if not path.is_file():
-        raise WorkspaceError(f"{path} does not exist; `reactor init NAME` writes a workspace to start from")
+        raise WorkspaceError(
+            f"{path} does not exist, and no Python file beside it decorates a class with @model; `reactor init NAME` "
+            "writes a workspace to start from"
+        )
     raw = load_yaml(path)
     if not isinstance(raw, dict):
         raise WorkspaceError(f"{path}: expected keys such as `model: pipeline:MyModel`, got {kind_of(raw)}")

@@ -34,5 +34,5 @@ def problem_of(error: Exception) -> str:
     return f"line {mark.line + 1}: {problem}" if mark is not None and problem else first_line(error)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

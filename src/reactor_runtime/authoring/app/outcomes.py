@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,10 @@ from reactor_runtime.authoring.tracks import Output
 
 RESULT_FILE, MOVIE_FILE = "result.json", "output.mp4"
 """What the runtime itself writes beside a step's files."""
+
+
+MAX_NAME_BYTES = 255
+"""The longest file name that file systems take."""
 
 
 class ApplicationError(Exception):
@@ -51,8 +56,8 @@ class StepCompleted:
     """What `process_output` returns for a step that leaves more than an `Output`.
 
     `files` maps names to bytes. `elapsed`, in seconds, stands for the time that `generate` took. Raises `ValueError`
-    for a name that is no plain file name, or one that the runtime takes itself, and `TypeError` for anything but
-    bytes.
+    for a name that is no plain file name of at most 255 bytes, or one that the runtime takes itself, and for a time
+    that cannot be; and `TypeError` for what is of another type.
     """
 
     output: Output | None = None
@@ -63,10 +68,42 @@ class StepCompleted:
     def __post_init__(self) -> None:
         if self.output is not None and not isinstance(self.output, Output):
             raise TypeError(f"StepCompleted: output is an Output or None, got {describe_array(self.output)}")
+        if self.error is not None:
+            if not isinstance(self.error, str):
+                got = type(self.error).__name__
+                raise TypeError(f"StepCompleted: error is text or None, got {got}; write str(error)")
+            # An exception's text may hold undecodable file names, which no link carries.
+            object.__setattr__(self, "error", self.error.encode(errors="replace").decode())
+        if self.elapsed is not None:
+            object.__setattr__(self, "elapsed", _seconds(self.elapsed))
         for name, data in self.files.items():
-            if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
-                raise ValueError(f"StepCompleted: {name!r} is no file name: it is one name, without a folder")
+            if not _is_file_name(name):
+                raise ValueError(
+                    f"StepCompleted: {name!r} is no file name: it is one name, without a folder, of at most "
+                    f"{MAX_NAME_BYTES} bytes"
+                )
             if name in (RESULT_FILE, MOVIE_FILE):
                 raise ValueError(f"StepCompleted: {name!r} is the runtime's own file; give yours another name")
             if not isinstance(data, bytes):
                 raise TypeError(f"StepCompleted: file {name!r} is bytes, got {type(data).__name__}")
+
+
+def _seconds(elapsed: Any) -> float:
+    try:
+        seconds = float(elapsed) if not isinstance(elapsed, str) else None
+    except (TypeError, ValueError):
+        seconds = None
+    if seconds is None:
+        raise TypeError(f"StepCompleted: elapsed is a number of seconds, got {type(elapsed).__name__}")
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise ValueError(f"StepCompleted: elapsed is a finite number of seconds from 0 up, got {elapsed!r}")
+    return seconds
+
+
+def _is_file_name(name: Any) -> bool:
+    if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+        return False
+    try:
+        return len(name.encode()) <= MAX_NAME_BYTES
+    except UnicodeEncodeError:
+        return False

@@ -9,6 +9,7 @@ from reactor_runtime.authoring.video_model.decorator import (
     MODEL_REGISTRY,
     DuplicateModel,
     clear_model_registry,
+    forget_failed_modules,
     get_registered_model,
     model,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "default_track",
     "describe_video_model",
     "enter",
+    "forget_failed_modules",
     "get_ctx",
     "get_registered_model",
     "leave",

@@ -13,6 +13,7 @@ from reactor_runtime.authoring import scope
 from reactor_runtime.authoring.video_model.commands import collect_commands
 from reactor_runtime.authoring.video_model.media import MediaBundle
 from reactor_runtime.authoring.video_model.tracks import Track, TrackDirection, default_track, tracks_of
+from reactor_runtime.contract import PROTOCOL_VERSION
 from reactor_runtime.workspace import get_weights_path
 
 _OURS = "reactor_runtime.authoring."
@@ -78,7 +79,7 @@ class VideoModel(ABC):
     def capabilities(cls) -> dict[str, Any]:
         """All that clients are told of the model. A track's `direction` is theirs."""
         return {
-            "protocol_version": "1.0",
+            "protocol_version": PROTOCOL_VERSION,
             "tracks": [
                 {
                     "name": name,

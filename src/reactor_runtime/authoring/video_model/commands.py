@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from reactor_runtime.authoring import scope
 from reactor_runtime.authoring.clients import ClientInfo
 from reactor_runtime.authoring.handlers import Handler
+from reactor_runtime.authoring.signatures import after_self
 from reactor_runtime.authoring.state import InputState
 from reactor_runtime.authoring.types import Uploads
 from reactor_runtime.authoring.video_model.schema import properties_of
@@ -103,7 +104,7 @@ class CommandHandler(Handler):
 def collect_commands(cls: type) -> dict[str, CommandHandler]:
     """Every command of a model class by name. The nearest definition wins, and one without a decorator keeps the mark.
 
-    Raises `TypeError` naming the method and file:line for a parameter that pydantic cannot take.
+    Raises `TypeError` naming the method and file:line for a parameter that pydantic cannot take, and for no `self`.
     """
     known: dict[str, CommandHandler] | None = cls.__dict__.get(_COLLECTED)
     if known is not None:
@@ -153,7 +154,7 @@ def _arguments(cls: type, base: type, mark: CommandMark, function: Callable[...,
 
     module = getattr(inspect.unwrap(function), "__globals__", {})
     fields: dict[str, Any] = {}
-    for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
+    for name, parameter in after_self(function).items():
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             continue
         if name.startswith("_"):

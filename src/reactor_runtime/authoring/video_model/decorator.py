@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -28,8 +29,8 @@ def model(
     """Register a `VideoModel` subclass as the project's model. Returns the class unchanged.
 
     `config` is a YAML file, relative to the model's folder; `weights` are names for `VideoModel.weights`. Raises
-    `TypeError` on anything but a subclass, and `ValueError` for a name that is taken or breaks the rule: lowercase
-    letters and digits, with single hyphens between them.
+    `TypeError` on anything but a subclass and for weights that are one text, and `ValueError` for a name that is taken
+    or breaks the rule: lowercase letters and digits, with single hyphens between them.
     """
     if not isinstance(name, str):
         raise TypeError(f'@model needs the model\'s name: write @model(name="my-model"){scope.caller()}')
@@ -38,10 +39,13 @@ def model(
             f"@model(name={name!r}): a model's name has lowercase letters, digits and hyphens, such as "
             f'"my-model-2"{scope.caller()}'
         )
+    if isinstance(weights, str):
+        raise TypeError(f'@model: weights is a list: write weights=["{weights}"]{scope.caller()}')
 
     def register(cls: C) -> C:
         if not (isinstance(cls, type) and issubclass(cls, VideoModel)):
             raise TypeError(f"@model can only decorate VideoModel subclasses, not {cls!r}{scope.caller()}")
+        forget_failed_modules()
         if name in MODEL_REGISTRY:
             raise DuplicateModel(
                 f"Duplicate model name {name!r}: {_shown(MODEL_REGISTRY[name]['class'])} has it already; "
@@ -74,6 +78,15 @@ def get_registered_model() -> dict[str, Any]:
 def clear_model_registry() -> None:
     """Forget all registered models."""
     MODEL_REGISTRY.clear()
+
+
+def forget_failed_modules() -> None:
+    """Forget the models whose module has failed after their class: it is not imported, or is run anew."""
+    for name, entry in list(MODEL_REGISTRY.items()):
+        names = scope.scope_of(entry["class"]).module
+        module = sys.modules.get(names.get("__name__", ""))
+        if module is None or vars(module) is not names:
+            del MODEL_REGISTRY[name]
 
 
 def _shown(cls: type) -> str:

@@ -86,6 +86,9 @@ def describe_video_model(cls: type[VideoModel]) -> VideoModelDescription:
         raise TypeError(f"{cls!r} is not a model: subclass VideoModel")
     if inspect.isabstract(cls):
         raise scope.fault(cls, None, "start_session is missing: it is what runs in each session")
+    if inspect.isgeneratorfunction(cls.start_session) or inspect.isasyncgenfunction(cls.start_session):
+        instead = "write get_ctx().emit_block(frame) in place of each yield, in a plain def"
+        raise scope.fault(cls, "start_session", f"nothing takes what it yields, so it would not run; {instead}")
     if inspect.iscoroutinefunction(cls.start_session):
         raise scope.fault(cls, "start_session", "it runs in a thread and is not awaited; write a plain def")
     tracks, handlers = cls.get_tracks(), collect_commands(cls)

@@ -74,9 +74,18 @@ class Track(Medium):
         raise TypeError(f"track {self._name!r} is an input: the model receives on it and cannot emit")
 
     def latest(self) -> Any:
-        """What was last emitted, or received, in this session: an array, or None. Any thread; never blocks."""
-        context = current()
-        return None if context is None else context._latest(self._name)
+        """What was last emitted, or received, in this session: an array, or None. Any thread; never blocks.
+
+        Raises `RuntimeError` for a track that belongs to no class.
+        """
+        context, name = current(), self._own_name()
+        return None if context is None else context._latest(name)
+
+    def _own_name(self) -> str:
+        if not self._name:
+            made = f"{'vid' if self._kind == 'video' else 'voice'} = {type(self).__name__}()"
+            raise RuntimeError(f"this track belongs to no class: declare it in the body of the model's class, {made}")
+        return self._name
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name!r} rate={self._rate:g}>"
@@ -93,10 +102,10 @@ class OutputTrack(Track):
 
         What belongs together has the same `bucket`: it leaves when every output track of the model has data for that
         bucket. Without one, each track counts its own from 0. Called from the session's thread it returns when the data
-        may be overwritten and the next step should begin. Raises `RuntimeError` outside a session and `ValueError` for
-        an array of another number of dimensions.
+        may be overwritten and the next step should begin. Raises `RuntimeError` outside a session and for a track that
+        is not of the model's class, and `ValueError` for an array of another number of dimensions.
         """
-        get_ctx()._emit(self._name, frame, bucket)
+        get_ctx()._emit(self._own_name(), frame, bucket)
 
 
 class InputTrack(Track):

@@ -72,7 +72,7 @@ class Service(Process):
         argv = [sys.executable, "-m", "reactor_runtime.cli", "run", "--path", str(folder), "--port", "0"]
         if codec:
             argv += ["--codec", codec]
-        env = {**os.environ, TOKEN_VARIABLE: ""}  # The viewers bring none.
+        env = {key: value for key, value in os.environ.items() if key != TOKEN_VARIABLE}  # The viewers bring none.
         with log.open("w") as output:
             self.process = subprocess.Popen(argv, env=env, stderr=output, stdout=output, text=True)
         try:

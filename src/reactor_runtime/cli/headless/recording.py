@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import threading
 import time
 import wave
 from pathlib import Path
@@ -95,6 +96,31 @@ class Folder:
     def _begin(self, due: float) -> float:
         self._zero = due if self._zero is None else self._zero
         return self._zero
+
+
+class Shared:
+    """A recording that another thread may close; what comes after that is dropped. See `Recording`."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.place = recording.place
+        self._recording = recording
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def show(self, frame: Frame) -> None:
+        with self._lock:
+            if not self._closed:
+                self._recording.show(frame)
+
+    def hear(self, sound: Sound) -> None:
+        with self._lock:
+            if not self._closed:
+                self._recording.hear(sound)
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            self._recording.close()
 
 
 def new_folder(root: Path) -> Path:

@@ -73,8 +73,14 @@ class Repl:
         lines: asyncio.Queue[str | None] = asyncio.Queue()
         threading.Thread(target=_read_lines, args=(loop, lines), name="headless-stdin", daemon=True).start()
         driving = asyncio.ensure_future(self._live.run())
-        with interruptible(lambda: loop.call_soon_threadsafe(lines.put_nowait, None)) as stopped:
-            while not driving.done() and not stopped():
+        options = self._options
+
+        def quit_it() -> None:
+            loop.call_soon_threadsafe(lines.put_nowait, None)
+
+        with interruptible(options.path, options.rules.session_grace, quit_it) as interrupts:
+            interrupts.complete = self._complete
+            while not driving.done() and not interrupts.came:
                 _prompt("STREAMING" if self._live.session is not None else "READY")
                 following = asyncio.ensure_future(lines.get())
                 await asyncio.wait({following, driving}, return_when=asyncio.FIRST_COMPLETED)
@@ -193,7 +199,8 @@ class Repl:
     async def _help(self, _: str) -> None:
         print(HELP, flush=True)
         for command in self._live.contract.commands:
-            arguments = ", ".join(argument.name for argument in command.arguments)
+            names = command.schema or [argument.name for argument in command.arguments]
+            arguments = ", ".join(names)
             print(f"  {command.name}({arguments})  {command.description}".rstrip(), flush=True)
 
     # What happens -----------------------------------------------------------------------------------------------------
@@ -207,6 +214,10 @@ class Repl:
     def _over(self) -> None:
         if (writer := self._live.writer) is not None:
             self._ending = asyncio.ensure_future(self._finish(writer))
+
+    def _complete(self) -> None:
+        if (writer := self._live.writer) is not None:
+            writer.finish()
 
     async def _finish(self, writer: Writer) -> None:
         await asyncio.to_thread(writer.finish)

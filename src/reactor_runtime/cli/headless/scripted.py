@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from reactor_runtime.cli.headless.interrupts import EXIT_INTERRUPTED, interruptible
+from reactor_runtime.cli.headless.interrupts import EXIT_INTERRUPTED, Interrupts, interruptible
 from reactor_runtime.cli.headless.options import FileError, HeadlessError, HeadlessOptions
 from reactor_runtime.cli.headless.play import Play
-from reactor_runtime.cli.headless.recording import Recording
+from reactor_runtime.cli.headless.recording import Recording, Shared
 from reactor_runtime.cli.headless.script import End, Line, check_script, read_script
 from reactor_runtime.cli.headless.terminal import tell, told_frames
 from reactor_runtime.contract import Contract
 from reactor_runtime.logs import say
+from reactor_runtime.worker.styles.conductor import sleep_in_step
 from reactor_runtime.worker.testing.model_test import ModelTest
 from reactor_runtime.worker.testing.stage import Stuck
 from reactor_runtime.worker.tracebacks import author_traceback
@@ -40,9 +42,9 @@ def scripted(options: HeadlessOptions, lines: list[Line], record: Callable[[Cont
     Raises `HeadlessError` or `WorkspaceError` for what can be known before the model runs.
     """
     problems = 0
-    with interruptible(lambda: None) as stopped:
+    rules = options.rules
+    with sleep_in_step(), interruptible(options.path, rules.session_grace, lambda: None) as interrupts:
         try:
-            rules = options.rules
             with ModelTest(options.path, options.overrides, config_file=options.config, rules=rules) as test:
                 check_script(lines, test.contract)
                 if options.frames is not None and not test.contract.outputs("video"):
@@ -54,32 +56,43 @@ def scripted(options: HeadlessOptions, lines: list[Line], record: Callable[[Cont
                 except OSError as error:
                     place = options.output or options.output_root
                     raise HeadlessError(f"{place} cannot be written: {error.strerror or error}") from None
-                problems = _play(options, test, lines, recording, stopped)
+                problems = _play(options, test, lines, Shared(recording), interrupts)
         except (Stuck, FileError) as error:
             problems = _failed(f"error: {error}")
         except (HeadlessError, WorkspaceError):
             raise
         except Exception as error:
             problems = _failed(author_traceback(error, options.path))
-        if stopped():
+        if interrupts.came:
             return EXIT_INTERRUPTED
     return EXIT_PROBLEMS if problems else 0
 
 
 def _play(
-    options: HeadlessOptions, test: ModelTest, lines: list[Line], recording: Recording, stopped: Callable[[], bool]
+    options: HeadlessOptions, test: ModelTest, lines: list[Line], recording: Shared, interrupts: Interrupts
 ) -> int:
     """Returns how many things went wrong that did not end it."""
-    with _progress(options, lines) as progress:
-        play = Play(test, recording, stopped, progress)
-        try:
-            limits = [limit for limit in (options.seconds, options.max_session_duration or None) if limit is not None]
-            play.run(lines, min(limits, default=None), options.frames)
-        finally:
+    lock, told = threading.Lock(), False
+
+    def complete() -> None:
+        nonlocal told
+        with lock:
+            if told:
+                return
+            told = True
             recording.close()
             tell("INFO", told_frames(play.frames))
             if recording.place.exists():
                 tell("INFO", f"Wrote {recording.place}")
+
+    with _progress(options, lines) as progress:
+        play = Play(test, recording, lambda: interrupts.came, progress)
+        interrupts.complete = complete
+        try:
+            limits = [limit for limit in (options.seconds, options.max_session_duration or None) if limit is not None]
+            play.run(lines, min(limits, default=None), options.frames)
+        finally:
+            complete()
     return play.problems
 
 

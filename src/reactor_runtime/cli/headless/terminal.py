@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
+from reactor_runtime.contract import Rejection
 from reactor_runtime.link import Fault
 
 Mark = Literal["INFO", "MESSAGE", "RESULT", "OK", "WARN", "ERROR"]
@@ -26,7 +27,7 @@ def tell_fault(fault: Fault) -> None:
 
 def why(field: str | None, reason: str | None) -> str:
     """A rejection's field and reason as one text."""
-    return f"{field}: {reason}" if field else str(reason)
+    return str(Rejection(reason or "", field))
 
 
 def told_frames(count: int) -> str:

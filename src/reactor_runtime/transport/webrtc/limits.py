@@ -22,23 +22,20 @@ class MessageLimit:
     """A token bucket; it is cheap enough to be asked for each message of a flood, on whichever thread brings it."""
 
     def __init__(self, rate: float = MESSAGES_PER_S, burst: float = BURST) -> None:
-        self.rate, self._burst = rate, burst
+        self._rate, self._burst = rate, burst
         self._tokens, self._at = burst, time.monotonic()
         self._lock = threading.Lock()
-        self._refused = 0
-        self._told_at = 0.0
 
     def admit(self, length: int) -> bool:
         """Whether one more message of so many bytes may pass."""
         cost = 1 + length // LONG_BYTES
         with self._lock:
             now = time.monotonic()
-            self._tokens = min(self._burst, self._tokens + (now - self._at) * self.rate)
+            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
             self._at = now
             if self._tokens >= cost:
                 self._tokens -= cost
                 return True
-            self._refused += 1
             return False
 
     def charge(self, length: int, frames: int) -> None:
@@ -47,12 +44,3 @@ class MessageLimit:
         """
         with self._lock:
             self._tokens -= length // LONG_BYTES + frames // FRAME_BYTES
-
-    def to_tell(self) -> int:
-        """How many were refused since it was last told, at most once a second; 0 when there is nothing to tell."""
-        with self._lock:
-            now = time.monotonic()
-            if not self._refused or now - self._told_at < 1.0:
-                return 0
-            refused, self._refused, self._told_at = self._refused, 0, now
-            return refused

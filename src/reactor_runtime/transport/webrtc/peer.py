@@ -20,8 +20,9 @@ from reactor_runtime.transport.statistics import PathStatistics
 from reactor_runtime.transport.viewer import Offer, OfferRefused, PublishedPicture, TrackPlan, ViewerEvents
 from reactor_runtime.transport.webrtc.candidates import LocalCandidates
 from reactor_runtime.transport.webrtc.chunking import BadChunk
+from reactor_runtime.transport.webrtc.flood import Flood
 from reactor_runtime.transport.webrtc.frame_metadata import CARRIERS, Pictures, takes_metadata
-from reactor_runtime.transport.webrtc.limits import LONG_BYTES, MAX_CHUNKED_BYTES, MessageLimit
+from reactor_runtime.transport.webrtc.limits import LONG_BYTES, MAX_CHUNKED_BYTES, MESSAGES_PER_S, MessageLimit
 from reactor_runtime.transport.webrtc.messages import Messages
 from reactor_runtime.transport.webrtc.negotiation import Negotiation
 from reactor_runtime.transport.webrtc.sender import VideoSender
@@ -30,6 +31,7 @@ from reactor_runtime.wire import (
     ChannelName,
     ClientMessage,
     Conversation,
+    Refusal,
     ServerMessage,
     WireError,
     weight,
@@ -48,6 +50,7 @@ CONTROL_GRACE_S = 0.05
 """How long after its data channel a client that may have another for control has to open that."""
 ANSWERS_BYTES = 1 << 20
 """What may wait for a client that does not read, beyond all other messages, of the answers that say just that."""
+TOO_MANY = f"at most {MESSAGES_PER_S:.0f} a second are taken, fewer long ones"
 MAX_EARLY = 64
 """Messages that may come before the connection has told that it is there."""
 MESSAGE_STAGES = ("reassembly", "dispatch", "parse", "start_wait")
@@ -86,6 +89,7 @@ class Peer:
         self._messages = Messages(self._id)
         self._conversation = Conversation()
         self._limit = MessageLimit()
+        self._flood = Flood(loop, self._drop, self._tell_dropped)
         self._wants_channel = False
         self._has_verbs: bool | None = None
         self._connected = False
@@ -226,6 +230,7 @@ class Peer:
         for timer in (self._timeout, self._grace):
             if timer is not None:
                 timer.cancel()
+        self._flood.close()
         if not self._conversation.known and self._messages.open("data"):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._heard.wait(), FIRST_WORD_S)
@@ -349,9 +354,8 @@ class Peer:
                     return
                 why = f"a message has at most {MAX_CHUNKED_BYTES} bytes beside its frames, not {own}"
                 self._post(self._events.viewer_refused, self, "message_too_large", why)
-            elif refused := self._limit.to_tell():
-                why = f"{refused} messages were dropped: at most {self._limit.rate:.0f} a second, fewer long"
-                self._post(self._events.viewer_refused, self, "rate_limited", why)
+            else:
+                self._flood.drop(name, data)
 
         def closed() -> None:
             if not inlet.replaced:
@@ -361,6 +365,13 @@ class Peer:
         channel.on_open(self._hop(self._maybe_open))
         channel.on_close(closed)
         self._post(self._maybe_open)
+
+    def _drop(self, channel: ChannelName, head: bytes) -> None:
+        if (request := self._conversation.request(head)) is not None:
+            self.send(Refusal(request, "rate_limited", f"it was dropped: {TOO_MANY}", channel))
+
+    def _tell_dropped(self, count: int) -> None:
+        self._events.viewer_refused(self, "rate_limited", f"{count} messages were dropped: {TOO_MANY}")
 
     def _hear(self, channel: ChannelName, data: bytes, text: bool, first: float, last: float) -> None:
         """A message whose first piece came at `first` and its last at `last`."""

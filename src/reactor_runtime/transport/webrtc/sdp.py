@@ -19,14 +19,24 @@ CHUNKED_BYTES = 256 * 1024
 
 @dataclass(slots=True)
 class Section:
-    """One media section of an offer. `formats` are its codecs by payload type, in capitals; one of VP9 or AV1 that is
-    not of profile 0, which is all that we send, has its profile in the name.
+    """One media section of an offer; one that is rejected is inactive. `formats` are its codecs by payload type, in
+    capitals; one of VP9 or AV1 that is not of profile 0, which is all that we send, has its profile in the name.
     """
 
     kind: str
     mid: str = ""
     direction: str = "sendrecv"
     formats: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def receives(self) -> bool:
+        """Whether its end takes something."""
+        return self.direction in ("recvonly", "sendrecv")
+
+    @property
+    def sends(self) -> bool:
+        """Whether its end brings something."""
+        return self.direction in ("sendonly", "sendrecv")
 
     @property
     def codecs(self) -> set[str]:
@@ -36,24 +46,28 @@ class Section:
 
 def sections(sdp: str) -> list[Section]:
     """The media sections of a description, in order."""
-    found: list[Section] = []
-    for line in sdp.splitlines():
-        if line.startswith("m="):
-            found.append(Section(line[2:].split(" ", 1)[0]))
-        elif not found:
-            continue
-        elif line.startswith("a=mid:"):
-            found[-1].mid = line[6:].strip()
+    return [_section(block) for block in _blocks(sdp)[1:]]
+
+
+def _section(block: list[str]) -> Section:
+    kind, *listed = block[0][2:].split(" ")  # A port, a protocol, and the payload types.
+    section, payloads = Section(kind), set(listed[2:])
+    for line in block:
+        if line.startswith("a=mid:"):
+            section.mid = line[6:].strip()
         elif line.startswith("a=rtpmap:"):
             payload, _, encoding = line[9:].partition(" ")
-            found[-1].formats[payload] = encoding.split("/", 1)[0].upper()
+            if payload in payloads:
+                section.formats[payload] = encoding.split("/", 1)[0].upper()
         elif line.startswith("a=fmtp:"):
             payload = line[7:].split(" ", 1)[0]
-            if found[-1].formats.get(payload) in ("VP9", "AV1") and (profile := _PROFILE.search(line)):
-                found[-1].formats[payload] += f" profile {profile[1]}"
+            if section.formats.get(payload) in ("VP9", "AV1") and (profile := _PROFILE.search(line)):
+                section.formats[payload] += f" profile {profile[1]}"
         elif line[2:] in ("sendrecv", "sendonly", "recvonly", "inactive"):
-            found[-1].direction = line[2:]
-    return found
+            section.direction = line[2:]
+    if listed[:1] == ["0"] and "a=bundle-only" not in block:
+        section.direction = "inactive"
+    return section
 
 
 def ice_ufrags(sdp: str) -> frozenset[str]:

@@ -72,17 +72,20 @@ class WebRtcTransport:
         offered = _in_order(found, tracks) if offer.tracks is None else offer.tracks
         outputs = {track.name: track for track in tracks if track.direction == "out"}
         mids: dict[str, str] = {}
+        carried: dict[str, str] = {}
         codecs: dict[str, Codec] = {}
         audio: list[str] = []
         for wanted in offered:
             section = by_mid.get(wanted.mid)
-            if section is None or wanted.direction != "recvonly":
+            if section is None or wanted.direction != "recvonly" or not section.receives:
                 continue
             track = outputs.get(wanted.name)
             if track is None:
                 raise OfferRefused(f"the model has no output track {wanted.name!r}; it has {sorted(outputs)}")
             if not track.kind == wanted.kind == section.kind:
                 raise OfferRefused(f"track {wanted.name!r} is {track.kind}, and section {wanted.mid} {section.kind}")
+            if (other := carried.setdefault(wanted.mid, wanted.name)) != wanted.name:
+                raise OfferRefused(f"section {wanted.mid} cannot carry both {other!r} and {wanted.name!r}")
             mids[wanted.name] = wanted.mid
             if track.kind == "audio":
                 audio.append(wanted.name)
@@ -98,7 +101,7 @@ class WebRtcTransport:
         names = {t.mid: t.name for t in offered if t.direction == "sendonly"}
         published: dict[str, list[Track | None]] = {"video": [], "audio": []}
         for section in found:
-            if section.kind in published and section.direction in ("sendonly", "sendrecv"):
+            if section.kind in published and section.sends:
                 brought = inputs.get(names.get(section.mid, ""))
                 published[section.kind].append(brought if brought and brought.kind == section.kind else None)
         return TrackPlan(
@@ -136,9 +139,9 @@ def _in_order(found: Iterable[Section], tracks: Sequence[Track]) -> list[Offered
     left = {way: [track for track in tracks if track.direction == way] for way in ("in", "out")}
     assigned: list[OfferedTrack] = []
     for section in found:
-        for way, ours, theirs in (("out", "recvonly", "sendonly"), ("in", "sendonly", "recvonly")):
+        for way, ours, fits in (("out", "recvonly", section.receives), ("in", "sendonly", section.sends)):
             track = next((track for track in left[way] if track.kind == section.kind), None)
-            if track is not None and section.direction not in (theirs, "inactive"):
+            if track is not None and fits:
                 left[way].remove(track)
                 direction: Any = ours
                 assigned.append(OfferedTrack(section.mid, track.name, track.kind, direction))

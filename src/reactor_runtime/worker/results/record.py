@@ -29,16 +29,6 @@ class StepRecord:
     messages: tuple[dict[str, Any], ...]
 
 
-def copied_bytes(outputs: Iterable[Output]) -> int:
-    """How many bytes `copied` makes of a step's outputs. Reads no pixel. Raises `FrameError`."""
-    return sum(
-        value.height * value.width * 3 if isinstance(value, Picture) else value.nbytes
-        for output in outputs
-        for bundle in split(output)
-        for value in bundle.values()
-    )
-
-
 def copied(outputs: Iterable[Output]) -> tuple[dict[str, list[NDArray[np.uint8]]], dict[str, NDArray[np.int16]]]:
     """The pictures and the sound of a step's outputs, one after another. Raises `FrameError` or `ValueError`."""
     pictures: dict[str, list[NDArray[np.uint8]]] = {}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import queue
+import shutil
 import tempfile
 import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,10 @@ from reactor_runtime.authoring import Output, StepCompleted
 from reactor_runtime.authoring.app import MOVIE_FILE, RESULT_FILE
 from reactor_runtime.link import LinkMessage, StepSaved
 from reactor_runtime.worker.media_types import media_type
+from reactor_runtime.worker.reporter import line_of
 from reactor_runtime.worker.results.movie import write_movie
-from reactor_runtime.worker.results.record import StepRecord, copied, copied_bytes
+from reactor_runtime.worker.results.record import StepRecord, copied
+from reactor_runtime.worker.styles.shown import bytes_of
 from reactor_runtime.workspace import MovieSettings
 
 log = logging.getLogger("reactor.model")
@@ -58,6 +62,11 @@ class Results:
         self._place = place
         threading.Thread(target=self._run, name="step-results", daemon=True).start()
 
+    @property
+    def room(self) -> int:
+        """How many bytes of frames and sound one step may have."""
+        return MAX_BYTES
+
     def begin(self) -> None:
         """A session begins: what was said before is none of its steps'."""
         self._messages.clear()
@@ -67,17 +76,17 @@ class Results:
         self._messages.append({"type": name, "data": data})
 
     def keep(
-        self, own_id: str, session: str, step: int, fps: float, done: StepCompleted, outputs: Sequence[Output]
+        self, own_id: str, session: str, step: int, fps: float, done: StepCompleted, outputs: Sequence[Output] | None
     ) -> bool:
-        """Take a step that is over. False if it will not be written: too much waits, it cannot be read, or the session
-        has no UUID in lower case by which clients could ask for it.
+        """Take a step that is over. False if it will not be written: it has too much to be kept, too much waits, it
+        cannot be read, or the session has no UUID in lower case by which clients could ask for it.
         """
         messages = tuple(self._messages)
         self._messages.clear()
-        if not _is_uuid(own_id) or self._queue.full():
+        if outputs is None or not _is_uuid(own_id) or self._queue.full():
             return False
         try:
-            size = copied_bytes(outputs) + sum(map(len, done.files.values()))
+            size = bytes_of(outputs) + sum(map(len, done.files.values()))
             with self._lock:
                 if self._bytes and self._bytes + size > MAX_BYTES:
                     return False
@@ -92,35 +101,43 @@ class Results:
     def _run(self) -> None:
         while True:
             size, record = self._queue.get()
-            try:
-                self._write(record)
-            except Exception:
-                log.exception("the result of step %d could not be written", record.step)
+            self._send(self._saved(record))
             del record  # Or it would be in memory until the next.
             with self._lock:
                 self._bytes -= size
 
-    def _write(self, record: StepRecord) -> None:
-        if self._place is None:
-            self._place = Path(tempfile.mkdtemp(prefix="reactor-steps-"))
-        # Clients may call several sessions the same.
-        folder = self._place / record.session / record.own_id / str(record.step)
-        folder.mkdir(parents=True)
-        began, problem = time.monotonic(), None
+    def _saved(self, record: StepRecord) -> StepSaved:
+        try:
+            if self._place is None:
+                self._place = Path(tempfile.mkdtemp(prefix="reactor-steps-"))
+            # Clients may call several sessions the same.
+            folder = self._place / record.session / record.own_id / str(record.step)
+            folder.mkdir(parents=True)
+            try:
+                return self._write(record, folder)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+        except Exception as error:
+            log.exception("the result of step %d could not be written", record.step)
+            generate, problem = record.done.elapsed or 0.0, line_of(error)
+            return StepSaved(record.session, record.own_id, record.step, "", [], [], generate, problem)
+
+    def _write(self, record: StepRecord, folder: Path) -> StepSaved:
+        began = time.monotonic()
+        problems: list[str] = []
         for name, data in record.done.files.items():
-            (folder / name).write_bytes(data)
+            with _alone(folder / name, problems) as path:
+                path.write_bytes(data)
         usage: list[dict[str, Any]] = []
         if record.pictures or record.sound:
-            try:
-                usage = self._movie(folder / MOVIE_FILE, record)
-            except Exception as error:  # The rest of the step is worth keeping.
-                problem = f"{type(error).__name__}: {error}"
-                (folder / MOVIE_FILE).unlink(missing_ok=True)
+            with _alone(folder / MOVIE_FILE, problems) as path:
+                usage = self._movie(path, record)
         files = [
             {"name": path.name, "content_type": media_type(path.name), "size": path.stat().st_size}
             for path in sorted(folder.iterdir())
         ]
-        generate = record.done.elapsed or 0.0
+        generate, problem = record.done.elapsed or 0.0, "; ".join(problems) or None
         result = {
             "step": record.step,
             "session_id": record.own_id,
@@ -132,7 +149,7 @@ class Results:
             "timings": {"generate_s": generate, "encode_s": time.monotonic() - began},
         }
         (folder / RESULT_FILE).write_text(json.dumps(result), encoding="utf-8")
-        self._send(StepSaved(record.session, record.own_id, record.step, str(folder), files, usage, generate))
+        return StepSaved(record.session, record.own_id, record.step, str(folder), files, usage, generate, problem)
 
     def _movie(self, path: Path, record: StepRecord) -> list[dict[str, Any]]:
         track, frames = next(iter(record.pictures.items()), ("", []))
@@ -153,6 +170,17 @@ class Results:
                 "height": height,
             }
         ]
+
+
+@contextlib.contextmanager
+def _alone(path: Path, problems: list[str]) -> Iterator[Path]:
+    """Write a file that costs only itself when that fails: the rest of the step is worth keeping."""
+    try:
+        yield path
+    except Exception as error:
+        problems.append(line_of(error))
+        with contextlib.suppress(OSError):  # Nor can a name that is too long be looked for.
+            path.unlink()
 
 
 def _is_uuid(text: str) -> bool:

@@ -7,21 +7,22 @@ import contextlib
 import dataclasses
 import inspect
 import logging
+import math
 from collections.abc import Awaitable
 from typing import Any
 
 from reactor_runtime.authoring import ApplicationError, BufferClosed, Output, ReactorApp, StepCompleted, StepOutcome
 from reactor_runtime.worker.handling import cancelled_by_us
-from reactor_runtime.worker.reporter import text_of
-from reactor_runtime.worker.styles.copies import kept
+from reactor_runtime.worker.reporter import line_of
 from reactor_runtime.worker.styles.generation import Generation
 from reactor_runtime.worker.styles.session_task import SessionTask
-from reactor_runtime.worker.styles.style import Host
+from reactor_runtime.worker.styles.shown import Shown
+from reactor_runtime.worker.styles.style import Host, Made
 
 log = logging.getLogger("reactor.model")
 
 RETRY_S = 0.005
-"""How long to wait after a step that was refused, or showed nothing."""
+"""How long to wait after a step that was refused."""
 
 
 class AppStyle:
@@ -35,8 +36,8 @@ class AppStyle:
         self.per_session = type(model).run is ReactorApp.run
         self.refusal: str | None = None
         """Why `process_input` refuses to make a step; None when it does not."""
+        self._refused_since = 0.0
         self._asked = False
-        self._shown: list[Output] = []
         self._generation: Generation | None = None
         self._steps = SessionTask(host, "a step")
 
@@ -49,7 +50,7 @@ class AppStyle:
             await self._model.run()
 
     def begin(self, session: str) -> None:
-        self._asked = False
+        self._asked, self.refusal = False, None
         if self.per_session:
             self._steps.begin(self._run(session))
 
@@ -65,44 +66,45 @@ class AppStyle:
     def place(self) -> str | None:
         return None if self._generation is None else self._generation.place()
 
-    async def step(self, session: str) -> tuple[StepCompleted, list[Output]]:
-        """One step that a client has asked for, with the lock held; returns what it has come to, and all its outputs.
+    async def step(self, session: str, room: int) -> Made:
+        """One step that a client has asked for, with the lock held; returns what it has come to, and all its outputs:
+        None if the partial ones take more than `room` bytes, and more than results may.
 
         Nothing is shown. An error of the author's that nobody takes is the step's, and no more. Raises
         `ApplicationError` where `process_input` refuses it, or `cancel` cuts it short.
         """
         self._asked = True
-        made: asyncio.Future[tuple[StepCompleted, list[Output]]] = asyncio.get_running_loop().create_future()
-        self._steps.begin(self._answer(session, made))
+        made: asyncio.Future[Made] = asyncio.get_running_loop().create_future()
+        self._steps.begin(self._answer(session, made, Shown(max(room, self._host.tally.room))))
         await self._steps.done()
         if not made.done():
             raise ApplicationError("the step was cut short: the session is over")
         return made.result()
 
-    async def _answer(self, session: str, made: asyncio.Future[tuple[StepCompleted, list[Output]]]) -> None:
-        began = self._now()
+    async def _answer(self, session: str, made: asyncio.Future[Made], shown: Shown) -> None:
+        self._generation = None
         try:
             try:
                 given = await _finished(self._model.process_input())
             except ApplicationError as refusal:
                 made.set_exception(refusal)
                 return
-            done, _ = await self._step(given, session, began)
-            made.set_result((done, self._shown if done.output is None else [*self._shown, done.output]))
+            done, _ = await self._step(given, session, self._now(), shown)
+            made.set_result(shown.come_to(done))
         except asyncio.CancelledError as error:
             if cancelled_by_us():
                 raise
-            made.set_result((_failed(error, self._now() - began), []))
+            made.set_result((self._failed(error), []))
         except Exception as error:
             log.exception("a step failed; the session goes on")
-            made.set_result((_failed(error, self._now() - began), []))
+            made.set_result((self._failed(error), []))
         except BaseException as error:
             self._host.fail(error)
 
     async def _run(self, session: str) -> None:
         host = self._host
         try:
-            while host.session == session and not host.ending and not host.tally.full:
+            while not self._over(session) and not host.tally.full:
                 if not host.gate.is_set():
                     # What those have published who left is not for the next step.
                     for buffer in host.buffers.values():
@@ -115,12 +117,13 @@ class AppStyle:
                 raise
             host.fail(error)
         except BaseException as error:
-            if not (isinstance(error, BufferClosed) and host.session != session):
+            if not (isinstance(error, BufferClosed) and self._over(session)):
                 host.fail(error)
 
     async def _turn(self, session: str) -> None:
         """One step. Raises what `process_input` and `process_output` raise."""
         host = self._host
+        shown = Shown(host.tally.room)
         async with host.lock:
             if self._abandoned(session):
                 await asyncio.sleep(0)  # Whoever asks again at once lets the loop run.
@@ -134,52 +137,48 @@ class AppStyle:
                 done = None
             else:
                 self.refusal = None
-                done, began = await self._step(given, session, began)
+                done, began = await self._step(given, session, began, shown)
         if done is None:
             await asyncio.sleep(RETRY_S)
             return
         host.stepped()
-        if done.output is None or not await host.outputs.show(done.output, self._now() - began):
-            await asyncio.sleep(RETRY_S)
+        shown.reject(await host.outputs.show(done.output, self._now() - began))
         if host.session == session:
-            host.completed(done, self._shown if done.output is None else [*self._shown, done.output])
+            host.completed(*shown.come_to(done))
 
-    async def _step(self, given: Any, session: str, began: float) -> tuple[StepCompleted, float]:
+    async def _step(self, given: Any, session: str, began: float, shown: Shown) -> tuple[StepCompleted, float]:
         """Generate. Partial results are shown at once, and their time is not the next one's: returns what is left to
         be shown, and when the work on it began.
         """
         generation = self._generation = Generation(self._model.generate, self._now)
-        done, self._shown = StepCompleted(), []
-        try:
-            async with contextlib.aclosing(generation.outcomes(given)) as outcomes:
-                async for outcome in outcomes:
-                    if isinstance(outcome.error, BufferClosed) and self._host.session != session:
-                        raise outcome.error
-                    done = await self._output_of(outcome)
-                    if done.elapsed is None:
-                        done = dataclasses.replace(done, elapsed=outcome.elapsed)
-                    if outcome.partial:
-                        await self._show(done.output, began)
-                        began, done = self._now(), dataclasses.replace(done, output=None)
-                        if self._abandoned(session):
-                            break
-        finally:
-            self._generation = None
-        return done, began
+        done = StepCompleted()
+        async with contextlib.aclosing(generation.outcomes(given)) as outcomes:
+            async for outcome in outcomes:
+                if isinstance(outcome.error, BufferClosed) and self._over(session):
+                    raise outcome.error
+                done = _joined(done, await self._output_of(outcome))
+                if outcome.partial:
+                    await self._show(done.output, began, shown)
+                    began, done = self._now(), dataclasses.replace(done, output=None)
+                    if self._abandoned(session):
+                        break
+        return done if done.elapsed is not None else dataclasses.replace(done, elapsed=generation.elapsed), began
 
-    async def _show(self, output: Output | None, began: float) -> None:
-        """Show a partial result, or keep a copy of it. Messages may arrive in any case."""
-        if output is not None and (self._asked or self._host.tally.results is not None):
-            self._shown.append(kept(output))  # The author may make the next result in the same memory.
+    async def _show(self, output: Output | None, began: float, shown: Shown) -> None:
+        """Show a partial result, unless the step is somebody's alone. Messages may arrive in any case."""
+        if output is not None:
+            shown.add(output)
         if output is None or self._asked:
             await asyncio.sleep(0)
         else:
-            await self._host.outputs.show(output, self._now() - began)
+            shown.reject(await self._host.outputs.show(output, self._now() - began))
+
+    def _over(self, session: str) -> bool:
+        return self._host.session != session or self._host.ending
 
     def _abandoned(self, session: str) -> bool:
         """Whether nobody waits for a step any more."""
-        host = self._host
-        return host.session != session or host.ending or not (self._asked or host.gate.is_set())
+        return self._over(session) or not (self._asked or self._host.gate.is_set())
 
     async def _output_of(self, outcome: StepOutcome) -> StepCompleted:
         returned = await _finished(self._model.process_output(outcome))
@@ -193,16 +192,29 @@ class AppStyle:
         )
 
     def _refused(self, reason: str) -> None:
+        host, now, alone = self._host, self._now(), self._host.tally.alone
+        if self.refusal is None or host.tally.wanted is None or host.connected.is_set():
+            self._refused_since = now
+        elif now - self._refused_since > alone > 0:
+            self._refused_since = math.inf  # It is told once.
+            host.over(f"no step could be made for {alone:g} s: {reason}", "timed_out")
         if reason != self.refusal:
             self.refusal = reason
             log.debug("process_input refuses the step: %s", reason)
+
+    def _failed(self, error: BaseException) -> StepCompleted:
+        took = 0.0 if self._generation is None else self._generation.elapsed
+        return StepCompleted(error=line_of(error), elapsed=took)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
 
-def _failed(error: BaseException, took: float) -> StepCompleted:
-    return StepCompleted(error=f"{type(error).__name__}: {text_of(error)}", elapsed=took)
+def _joined(done: StepCompleted, more: StepCompleted) -> StepCompleted:
+    """What a step has come to, with what came last: that counts, and takes nothing back."""
+    error = done.error if more.error is None else more.error
+    elapsed = done.elapsed if more.elapsed is None else more.elapsed
+    return StepCompleted(more.output, {**done.files, **more.files}, error, elapsed)
 
 
 async def _finished(result: Awaitable[Any] | Any) -> Any:

@@ -8,12 +8,13 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, SupportsIndex, TypeVar
 
 T = TypeVar("T")
 Work = Callable[[], Coroutine[Any, Any, T]]
@@ -29,6 +30,7 @@ says where that is while it is not.
 OVER = "the session is over"
 
 log = logging.getLogger("reactor.model")
+_own = threading.local()
 
 
 class Conductor(Protocol):
@@ -46,12 +48,20 @@ class Conductor(Protocol):
         """The author's code has looked whether to stop."""
         ...
 
+    def now(self) -> float:
+        """The loop's time, by which the thread has got where it is."""
+        ...
+
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass. Raises `RuntimeError` where time is real."""
         ...
 
     def wait(self, event: threading.Event, real: Callable[[float | None], bool], timeout: float | None) -> bool:
         """Wait for the stop event; `real` does it in real time."""
+        ...
+
+    def began(self) -> None:
+        """The session's thread has begun. On it, as `ended`."""
         ...
 
     def ended(self) -> None:
@@ -79,11 +89,17 @@ class Live:
     def turn(self) -> None:
         """Nothing: the loop runs anyway."""
 
+    def now(self) -> float:
+        return self._loop.time()
+
     def sleep(self, seconds: float) -> None:
         raise RuntimeError("spend() lets virtual time pass, and time is real here: use time.sleep")
 
     def wait(self, event: threading.Event, real: Callable[[float | None], bool], timeout: float | None) -> bool:
         return real(timeout)
+
+    def began(self) -> None:
+        """Nothing: its time is real."""
 
     def ended(self) -> None:
         try:
@@ -99,12 +115,14 @@ class Live:
 @dataclass(frozen=True, eq=False)
 class _Request:
     work: Work[Any]
+    owed: float | None
+    """What `Lockstep.slept` says."""
     answer: Future[Any] = field(default_factory=Future)
 
 
 class Lockstep:
     """The thread runs only while the loop stands still, from one of its calls to the next; so what happens is the same
-    each time. What it computes takes no virtual time; `time.sleep` takes real time.
+    each time. What it computes takes no virtual time; neither does `time.sleep`, unless `sleep_in_step` says so.
 
     A thread that waits for a lock, as for an event that a command sets, lets virtual time pass until it has it. One
     that computes may take as long as it likes, unless its session is `ending()`.
@@ -118,11 +136,12 @@ class Lockstep:
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._closed = False
         self._turned_at = self._loop.time()
+        self._owed: float | None = None
 
     def call(self, work: Work[T]) -> T:
         if self._closed:
             raise RuntimeError(OVER)
-        request = _Request(work)
+        request = _Request(work, self._take_debt() if self._mine else None)
         self._requests.put(request)
         result: T = request.answer.result()
         return result
@@ -140,12 +159,11 @@ class Lockstep:
             self.call(work)
 
     def turn(self) -> None:
-        async def work() -> None:
-            await asyncio.sleep(0 if self._loop.time() > self._turned_at else TURN_S)
-            self._turned_at = self._loop.time()
-
         if threading.get_ident() != self._home and not self._closed:
-            self.call(work)
+            self.call(self._turn)
+
+    def now(self) -> float:
+        return self._loop.time() + ((self._owed or 0) if self._mine else 0)
 
     def sleep(self, seconds: float) -> None:
         self.call(lambda: asyncio.sleep(seconds))
@@ -153,11 +171,31 @@ class Lockstep:
     def wait(self, event: threading.Event, real: Callable[[float | None], bool], timeout: float | None) -> bool:
         if threading.get_ident() == self._home:
             return event.is_set()  # Nothing else would set it while the loop waits here.
-        until = None if timeout is None else self._loop.time() + timeout
+        until = None if timeout is None else self.now() + timeout
         while not event.is_set():
             if self._closed or (until is not None and self._loop.time() >= until):
                 return False
         return True
+
+    def slept(self, seconds: float) -> None:
+        """The thread has slept so long in real time. It owes as much virtual time, or a turn for none at all, until its
+        next call, wait, sleep or end: it may hold a lock that a handler takes, and handlers run while that time passes.
+        """
+        if self._owed is not None and not self._closed:
+            self.sleep(0)
+        self._owed = seconds
+
+    def began(self) -> None:
+        _own.lockstep = self
+
+    @property
+    def _mine(self) -> bool:
+        """Whether this is the session's thread."""
+        return getattr(_own, "lockstep", None) is self
+
+    def _take_debt(self) -> float | None:
+        owed, self._owed = self._owed, None
+        return owed
 
     def ended(self) -> None:
         self._requests.put(None)
@@ -167,6 +205,7 @@ class Lockstep:
         try:
             while (request := await self._next(thread)) is not None:
                 await self._serve(request)
+            await self._pay(self._take_debt())
         finally:
             self._closed = True
             while not self._requests.empty():
@@ -185,7 +224,7 @@ class Lockstep:
                 return self._requests.get_nowait()  # It may be our own answer that it waits for.
             except queue.Empty:
                 if waits:
-                    await asyncio.sleep(TURN_S)
+                    await asyncio.sleep(self._take_debt() or TURN_S)
                     began = time.monotonic()
                 elif time.monotonic() - began > PATIENCE_S:
                     text = f"start_session has made no call of its context for {PATIENCE_S:g} s: it is at"
@@ -197,6 +236,7 @@ class Lockstep:
 
     async def _serve(self, request: _Request) -> None:
         try:
+            await self._pay(request.owed)
             result = await request.work()
         except asyncio.CancelledError:
             request.answer.set_exception(RuntimeError(OVER))
@@ -205,6 +245,16 @@ class Lockstep:
             request.answer.set_exception(error)
         else:
             request.answer.set_result(result)
+
+    async def _pay(self, owed: float | None) -> None:
+        if owed:
+            await asyncio.sleep(owed)
+        elif owed is not None:
+            await self._turn()
+
+    async def _turn(self) -> None:
+        await asyncio.sleep(0 if self._loop.time() > self._turned_at else TURN_S)
+        self._turned_at = self._loop.time()
 
 
 class StopEvent(threading.Event):
@@ -220,6 +270,26 @@ class StopEvent(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         return self._conductor.wait(self, super().wait, timeout)
+
+
+@contextmanager
+def sleep_in_step() -> Iterator[None]:
+    """Within, `time.sleep` on a session's thread in lockstep takes as much virtual time: see `Lockstep.slept`. On other
+    threads, and for whoever took hold of it before, it is as ever. Enter it before the author's files are imported.
+    """
+    real = time.sleep
+
+    def sleep(seconds: SupportsIndex | float, /) -> None:
+        real(seconds)
+        lockstep: Lockstep | None = getattr(_own, "lockstep", None)
+        if lockstep is not None:
+            lockstep.slept(float(seconds))
+
+    time.sleep = sleep
+    try:
+        yield
+    finally:
+        time.sleep = real
 
 
 def place(thread: threading.Thread) -> str:

@@ -18,7 +18,8 @@ class Generation:
     def __init__(self, generate: Callable[[Any], Any], clock: Callable[[], float]) -> None:
         self._generate = generate
         self._clock = clock
-        self._elapsed = 0.0
+        self.elapsed = 0.0
+        """How long it has run for, in seconds."""
         self._awaited: Any = None
 
     async def outcomes(self, given: Any) -> AsyncGenerator[StepOutcome]:
@@ -42,16 +43,16 @@ class Generation:
                         result = returned.value
                         break
                     yielded = True
-                    yield StepOutcome(value, elapsed=self._elapsed, partial=True)
+                    yield StepOutcome(value, elapsed=self.elapsed, partial=True)
                 if yielded and result is None:
                     return
-            last = StepOutcome(result, elapsed=self._elapsed)
+            last = StepOutcome(result, elapsed=self.elapsed)
         except asyncio.CancelledError as error:
             if cancelled_by_us():
                 raise
-            last = StepOutcome(error=_uncancelled(error), elapsed=self._elapsed)
+            last = StepOutcome(error=_uncancelled(error), elapsed=self.elapsed)
         except Exception as error:
-            last = StepOutcome(error=error, elapsed=self._elapsed)
+            last = StepOutcome(error=error, elapsed=self.elapsed)
         finally:
             await _close(made)
         yield last
@@ -78,7 +79,7 @@ class Generation:
             return result
         finally:
             self._awaited = None
-            self._elapsed += self._clock() - began
+            self.elapsed += self._clock() - began
 
 
 class _Returned(Exception):

@@ -71,7 +71,7 @@ class PipelineStyle:
                 raise
             host.fail(error)
         except BaseException as error:
-            if not (isinstance(error, BufferClosed) and host.session != session):
+            if not (isinstance(error, BufferClosed) and (host.session != session or host.ending)):
                 host.fail(error)
 
     async def _step(self, steps: PipelineSteps, session: str) -> None:
@@ -85,5 +85,4 @@ class PipelineStyle:
             yielded = await steps.advance()
             took = clock() - began
         host.stepped()
-        if not await host.outputs.show(yielded, took):
-            await asyncio.sleep(PipelineSteps.NAP_S)
+        await host.outputs.show(yielded, took)

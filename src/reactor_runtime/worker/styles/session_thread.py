@@ -63,7 +63,7 @@ class SessionThread:
         self.default: Track | None = default_track(self.tracks)
         outputs = {name: track for name, track in self.tracks.items() if isinstance(track, OutputTrack)}
         self._declared = tuple(declared(name, track) for name, track in outputs.items())
-        self._formats = {name: PixelFormat() for name, track in outputs.items() if track.kind == "video"}
+        self._formats = {name: PixelFormat(fixed=True) for name, track in outputs.items() if track.kind == "video"}
         self._lock = threading.Lock()
         self._buckets = Buckets(frozenset(outputs), copied)
         self._newest: dict[str, Any] = {}
@@ -97,6 +97,7 @@ class SessionThread:
         return place(self._thread)
 
     def _main(self) -> None:
+        self._conductor.began()
         try:
             self._model.start_session()
         except BaseException as error:
@@ -107,6 +108,11 @@ class SessionThread:
     # The port ---------------------------------------------------------------------------------------------------------
 
     def emit(self, track: str, frame: Any, bucket: int | None) -> None:
+        if track not in self.tracks:
+            raise RuntimeError(
+                f"track {track!r} is of another class: declare it in the body of the model's class; this one declares "
+                f"{', '.join(self.tracks)}"
+            )
         if not isinstance(self.tracks[track], OutputTrack):
             raise TypeError(f"track {track!r} is an input: the model receives on it and cannot emit")
         value = self._value(self.tracks[track], frame)
@@ -123,9 +129,9 @@ class SessionThread:
             self._show_aside(values)
             return
         since, self._since = self._since, None
-        took = None if since is None else self._loop.time() - since
+        took = None if since is None else self._conductor.now() - since
         self._conductor.call(lambda: self._show(values, took))
-        self._since = self._loop.time()
+        self._since = self._conductor.now()
 
     def latest(self, track: str) -> Any:
         return self._newest.get(track)
@@ -141,7 +147,7 @@ class SessionThread:
         if not active:
             self._since = None
         elif self._since is None:
-            self._since = self._loop.time()
+            self._since = self._conductor.now()
 
     def spend(self, seconds: float) -> None:
         self._conductor.sleep(seconds)

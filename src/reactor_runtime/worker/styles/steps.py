@@ -11,9 +11,6 @@ from reactor_runtime.authoring import Idle, ReactorPipeline
 class PipelineSteps:
     """The generator of one session. `inference` may be sync or async, a method or an attribute set in `load`."""
 
-    NAP_S = 0.005
-    """How long to wait after a step that showed nothing, or after the generator ended."""
-
     def __init__(self, model: ReactorPipeline) -> None:
         self._model = model
         self._generator: Any = None

@@ -13,6 +13,8 @@ from reactor_runtime.worker.emitter import Emitter
 from reactor_runtime.worker.outputs import Outputs
 from reactor_runtime.worker.tally import Tally
 
+Made = tuple[StepCompleted, Sequence[Output] | None]
+"""What a step has come to, and all its outputs; None if they are too much to be kept."""
 END_GRACE_S = 5.0
 """How long the author's async code may keep a session from ending before it is cancelled; again, before it is given
 up and the process with it."""
@@ -20,14 +22,16 @@ up and the process with it."""
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How code that runs in a thread of its own for each session is treated.
+    """How code that blocks, be it the loop or a thread of its own for each session, is treated.
 
-    `session_grace` is how many seconds it may take to return when its session is over, before the process is given up.
-    With `check_leaks` it is told what each session has left changed on the model. In `lockstep` the thread and the loop
-    take turns, as virtual time needs it.
+    When its session is over, a `start_session` may take `session_grace` seconds to return, and what blocks the loop,
+    such as the step of a slow model, `step_grace`; then the process is given up.
+    With `check_leaks` it is told what each session has left changed on a `VideoModel`. In `lockstep` the thread and the
+    loop take turns, as virtual time needs it.
     """
 
     session_grace: float = 10.0
+    step_grace: float = 60.0
     check_leaks: bool = False
     lockstep: bool = False
 
@@ -97,8 +101,8 @@ class Host(Protocol):
         """A step is over; its output is not sent yet."""
         ...
 
-    def completed(self, step: StepCompleted, outputs: Sequence[Output]) -> None:
-        """A step that counts is over, and all that it has shown is sent: `outputs`."""
+    def completed(self, step: StepCompleted, outputs: Sequence[Output] | None) -> None:
+        """A step that counts is over, and all that it has shown is sent: `outputs`, as `Made` has them."""
         ...
 
     def tell(self, message: LinkMessage) -> None:
