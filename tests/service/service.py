@@ -162,11 +162,13 @@ class Service:
 
     @contextlib.contextmanager
     def polled(self, every: float = 0.02) -> Iterator[Poll]:
-        """Poll `/health` all the while."""
+        """Poll `/health` all the while, and once more at the end: how things stand then is among what was seen."""
         poll, over = Poll(), threading.Event()
 
         def run() -> None:
-            while not over.wait(every):
+            last = False
+            while not last:
+                last = over.wait(every)
                 began = time.monotonic()
                 try:
                     poll.states.append((began, self.http("GET", "/health", timeout=10).body["state"]))
