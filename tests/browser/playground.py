@@ -48,9 +48,10 @@ class Tab:
     # The stream
 
     async def live(self) -> None:
-        """Wait until nothing lies over the picture and the connection is said to be live."""
+        """Wait until nothing lies over the picture, the connection is said to be live, and the controls are there."""
         await expect(self.page.locator("#connection-text")).to_have_text("Live", timeout=LIVE_WITHIN_S * 1000)
         await expect(self.page.locator("#overlay")).to_be_hidden(timeout=LIVE_WITHIN_S * 1000)
+        await expect(self.page.locator("#commands .bones")).to_have_count(0)
 
     async def moves(self) -> None:
         """Wait until the picture has changed, and again: the first time may be the last frame that was on its way."""

@@ -7,6 +7,8 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from http.client import HTTPException
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +81,52 @@ async def test_an_exception_of_the_model_is_shown_and_the_stream_comes_back(open
     await assert_same_page(tab)
 
 
+UNTOLD = """
+  const add = RTCDataChannel.prototype.addEventListener;
+  RTCDataChannel.prototype.addEventListener = function (kind, heard, ...options) {
+    const hear = (event) => JSON.parse(event.data).data.type === "error" || heard(event);
+    return add.call(this, kind, kind === "message" ? hear : heard, ...options);
+  };
+"""
+
+
+async def test_a_page_that_was_not_told_of_the_fault_finds_back_too(open_tab: OpenTab) -> None:
+    """As one that joins at the very moment when the model dies."""
+    tab = await open_tab(script=WATCH + UNTOLD)
+    await tab.live()
+    await mark(tab)
+    await tab.control("crash").check()
+    await says(tab, label="Restarting")
+    await tab.live()
+    await tab.moves()
+    await expect(tab.control("crash")).not_to_be_checked()
+    await assert_same_page(tab)
+
+
+LATE = """
+  const request = HTMLVideoElement.prototype.requestVideoFrameCallback;
+  window.late = 0;
+  HTMLVideoElement.prototype.requestVideoFrameCallback = function (shown) {
+    return request.call(this, (...told) => setTimeout(() => shown(...told), window.late));
+  };
+"""
+
+
+async def test_the_last_frames_of_a_model_that_lingers_are_not_taken_for_its_return(open_tab: OpenTab) -> None:
+    tab = await open_tab(script=WATCH + LATE)
+    await tab.live()
+    await tab.control("linger").check()
+    await tab.receipt("set_linger", "applied", linger=True)
+    await tab.page.evaluate("window.late = 1500")
+    await mark(tab)
+    await tab.control("crash").check()
+    await says(tab, banner="The model is back.")
+    await expect(tab.control("crash")).not_to_be_checked()
+    await tab.live()
+    labels = [label for label, _ in groupby(said["label"] for said in await tab.page.evaluate("seen"))]
+    assert labels == ["Restarting", "Live"]
+
+
 async def test_the_page_finds_back_within_ten_seconds_when_the_service_is_killed(
     open_tab: OpenTab, service: Service
 ) -> None:
@@ -117,7 +165,7 @@ async def test_the_controls_still_show_the_values_of_the_model_when_the_service_
 
 def answers(service: Service) -> int | None:
     """The process that answers, if one does."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, HTTPException):  # It may die in the middle of an answer.
         return service.health()["pid"]
     return None
 

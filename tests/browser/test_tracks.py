@@ -40,6 +40,7 @@ async def test_each_picture_is_under_its_own_name_whoever_joins_when(open_tab: O
     tabs = await asyncio.gather(*(open_tab() for _ in range(TOGETHER)))
     for tab in tabs:
         await tab.live()
-        await eventually(lambda tab=tab: levels(tab), lambda found: len(found) == len(LEVELS), "all have pictures")
-        shown = await levels(tab)
+        shown = await eventually(
+            lambda tab=tab: levels(tab), lambda shown: len(shown) == len(LEVELS), "all have pictures"
+        )
         assert all(abs(shown[name] - level) < 30 for name, level in LEVELS.items()), shown

@@ -29,16 +29,18 @@ function watch(track) {
   return seen;
 }
 
-/** A camera that shows one colour. */
+/** A camera that shows one colour, from its first picture on. */
 function camera(red, green, blue) {
   const canvas = Object.assign(document.createElement("canvas"), { width: 320, height: 240 });
   const context = canvas.getContext("2d");
   let step = 0;
-  setInterval(() => {
+  const draw = () => {
     context.fillStyle = `rgb(${red} ${green} ${blue})`;
     context.fillRect(0, 0, 320, 240);
     context.fillRect(step++ % 2, 0, 1, 1);
-  }, 33);
+  };
+  draw();
+  setInterval(draw, 33);
   return canvas.captureStream(30).getVideoTracks()[0];
 }
 

@@ -1,7 +1,9 @@
 """What a person does with the published client in a stepped session: `python stepped_client.py http://127.0.0.1:PORT`.
 
 Connects, and then takes one JSON object a line: `steps` are asked for at once, and what became of each is one line
-back. Frames of a track are the values of flat pictures; those under `h264` are encoded first.
+back. So are the messages that have come, once there are as many as `hear` says, or no more come: a step's result may
+overtake those that it has sent. Frames of a track are the values of flat pictures; those under `h264` are encoded
+first.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +20,7 @@ import numpy as np
 from reactor_sdk import EncodedFrame, Reactor, StepCommand
 
 WIDTH, HEIGHT = 64, 48
+HEAR_WITHIN_S = 20.0
 
 
 def encoded(values: list[int]) -> list[EncodedFrame]:
@@ -83,10 +87,14 @@ async def main() -> None:
             done = True
         elif "command" in order:
             done = await reactor.send_command(order["command"], order["data"])
+        elif "hear" in order:
+            until = time.monotonic() + HEAR_WITHIN_S
+            while len(messages) < order["hear"] and time.monotonic() < until:
+                await asyncio.sleep(0.01)
+            done = messages
         else:
             done = await asyncio.gather(*(step(reactor, asked) for asked in order["steps"]))
-        print(json.dumps({"done": done, "messages": messages}), flush=True)
-        messages.clear()
+        print(json.dumps(done), flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -180,6 +181,7 @@ def _with_upload(value: Any, reference: dict[str, Any]) -> Any:
     return [_with_upload(item, reference) for item in value] if isinstance(value, list) else value
 
 
+@pytest.mark.timeout(300)
 def test_any_json_for_any_field_becomes_its_type_or_is_refused_and_the_state_stays_valid() -> None:
     with ModelTest(Model) as t:
         t.connect()
@@ -190,6 +192,9 @@ def test_any_json_for_any_field_becomes_its_type_or_is_refused_and_the_state_sta
         @given(st.sampled_from(sorted(HINTS)).flatmap(lambda name: st.tuples(st.just(name), FITTING[name] | JSON)))
         @example(("file", {"upload_id": "known", "name": "", "mime_type": "", "size": 0}))
         @example(("files", [{"upload_id": "known", "name": "", "mime_type": "", "size": 0}]))
+        @example(("path", {"spots": [{}]}))  # Chance brings these so seldom that now and then none comes.
+        @example(("spot", {}))
+        @example(("by_name", {"a": 1.0}))
         def throw(thrown: tuple[str, Any]) -> None:
             field, value = thrown
             before = getattr(t.state, field)

@@ -62,6 +62,7 @@ MODEL = """
                     if self.way == "raise":
                         raise ValueError("no such latent")
                     if self.way == "stick":
+                        print("stuck", flush=True)
                         while True:
                             time.sleep(0.05)  # Stuck here.
             finally:
@@ -153,19 +154,20 @@ def test_12_a_session_that_raises_is_told_and_the_model_stays(folder: Path, serv
     assert sum("made with" in line for line in service.stdout) == 1
 
 
-def test_18_a_viewer_who_comes_back_in_time_finds_the_session(folder: Path, serve: Serve, watch: Watch) -> None:
-    service = serve(folder, "--orphan-timeout", "8").ready()
+def test_18_a_viewer_who_comes_back_in_time_finds_the_session(workspace: Write, serve: Serve, watch: Watch) -> None:
+    code = MODEL.replace("self.frames += 1", 'self.frames += 1\n                    print("frame", flush=True)')
+    service = serve(workspace(code, None), "--orphan-timeout", "10").ready()
     viewer = watch(service).watch()
-    viewer.command("ask")
-    before = says(viewer, "told").data["frames"]
     viewer.disconnect()
     service.state("ORPHANED")
-    time.sleep(0.3)  # The model goes on meanwhile: that is what is checked.
+    goal = service.stdout.count("frame") + 30
+    service.line("^frame$", count=goal)  # The model goes on meanwhile.
+    assert service.health()["state"] == "ORPHANED"
     viewer.connect()
     viewer.command("ask")
     after = says(viewer, "told")
     assert after.data["sessions"] == 1
-    assert after.data["frames"] > before + 3
+    assert after.data["frames"] >= goal
     viewer.disconnect()
     service.line("cleaned up 1")
     service.state("READY")
@@ -274,7 +276,8 @@ def test_23_sound_alone_is_served_without_a_picture(workspace: Write, serve: Ser
     viewer.wait(lambda: abs(viewer.sounds[-1].pitch - 880) < 15, "the other tone")
     viewer.command("ask", id="again")
     told = viewer.message(lambda m: m.type == "told" and m.at > before.at)
-    assert told.data["made"] - before.data["made"] == pytest.approx((told.at - before.at) * 10, rel=0.25)
+    # Ten a second; at the rate of pictures it would be thirty, and at none at all thousands.
+    assert 5 < (told.data["made"] - before.data["made"]) / (told.at - before.at) < 20
     assert viewer.frames == []
 
 
@@ -291,8 +294,8 @@ def test_a_start_session_that_does_not_return_costs_grace_and_load(folder: Path,
     """`/health` is asked all the while; its times are printed."""
     service = serve(folder, "--session-grace", "1").ready()
     viewer, worker = watch(service).watch(), service.worker
-    viewer.command("go", {"way": "stick"}, id=1)
-    viewer.receipt(1, "accepted")
+    viewer.command("go", {"way": "stick"})
+    service.line("^stuck$")
     with service.polled() as poll:
         began = time.monotonic()
         service.http("POST", "/stop_session")
@@ -360,7 +363,7 @@ def test_02_a_config_that_is_missing_is_one_line(
     code = MODEL.replace('@model(name="served")', '@model(name="served", config="configs/default.yml")')
     service = serve(workspace(code, None), *options)
     assert service.exit_code() == 2
-    errors = [line for line in service.stderr if not line.startswith("Loading")]
+    errors = [line for line in service.stderr if not line.startswith(("Loading", "Still loading"))]
     assert len(errors) == 1
     assert text in errors[0]
 

@@ -155,6 +155,7 @@ def test_41_a_batch_above_buffer_size_plays_and_43_messages_of_connected_arrive(
     service = serve(workspace(MODEL, MANIFEST, config__yml=CONFIG)).ready()
     viewer = watch(service).watch()
     viewer.wait_moving(40)
+    viewer.message(lambda m: m.type == "hello" and m.data["text"] == "to you")
     greetings = [message.data["text"] for message in viewer.messages if message.type == "hello"]
     assert greetings == ["to all", "to you"]
 

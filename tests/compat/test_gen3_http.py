@@ -201,11 +201,12 @@ async def test_12_the_reason_of_a_stop_is_told_and_moderation_before_it(meet: Me
             for name in ("stop_session", "cleanup_complete"):
                 fact = await asyncio.to_thread(events.until, name)
                 assert fact.body["detail"]["reason"] == reason
-        await client.message(lambda c, m: c == "control" and m.WhichOneof("payload") == "session_ended", "the end")
+        end = await client.message(
+            lambda c, m: c == "control" and m.WhichOneof("payload") == "session_ended", "the end"
+        )
+        assert end.session_ended.reason == body["reason"]
         told = [m.WhichOneof("payload") for channel, m in client.heard if channel == "control"]
-        assert told == ["session_ended"] if reason == "stopped" else ["moderation", "session_ended"]
-        ended = client.heard[-1][1].session_ended.reason
-        assert ended == body["reason"]
+        assert told == [*(["moderation"] if reason == "moderated" else []), "session_ended"]
         if reason == "moderated":
             moderation = next(m for _, m in client.heard if m.WhichOneof("payload") == "moderation").moderation
             assert moderation.action == "terminate"

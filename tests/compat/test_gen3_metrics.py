@@ -133,11 +133,11 @@ async def test_43_what_a_client_measures_is_a_fact_at_most_once_a_second(meet: M
     with following(app) as events:
         for _ in range(20):
             client.send("control", stats.SerializeToString())
+        assert (await client.publish("nothing")).error.code == "publish_refused"  # Behind them, on the same channel.
         await client.command("ping")
-        facts = [await asyncio.to_thread(events.next)]
-        while facts[-1].event != "command":
-            facts.append(await asyncio.to_thread(events.next))
-    told = [fact.body for fact in facts if fact.event == "metric" and fact.body["detail"]["name"] == "client_stats"]
+        await asyncio.to_thread(events.until, "command")
+    facts = [fact.body for fact in events.told if fact.event == "metric"]
+    told = [fact for fact in facts if fact["detail"]["name"] == "client_stats"]
     assert {fact["detail"]["conn_id"] for fact in told} == {client.connection}
     # One, unless so few messages took a second to come.
     assert all(after["ts"] - before["ts"] > 900 for before, after in pairwise(told))

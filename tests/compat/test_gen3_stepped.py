@@ -119,7 +119,6 @@ class Client:
 
     def __init__(self, service: Service) -> None:
         script = Path(__file__).with_name("stepped_client.py")
-        self.messages: list[Any] = []
         self._process = subprocess.Popen(
             [sys.executable, str(script), service.address],
             stdin=subprocess.PIPE,
@@ -143,14 +142,16 @@ class Client:
         self._say(steps=asked)
 
     def end(self) -> Any:
-        answer = self._line()
-        self.messages = [message["data"] for message in answer["messages"]]
-        return answer["done"]
+        return self._line()
 
     def do(self, **order: Any) -> Any:
         """Upload a text, publish a track, or send a command by itself."""
         self._say(**order)
         return self.end()
+
+    def messages(self, count: int) -> list[Any]:
+        """What all messages say that have come by when there are so many."""
+        return [message["data"] for message in self.do(hear=count)]
 
     def close(self) -> None:
         self._timer.cancel()
@@ -234,7 +235,7 @@ def test_41_the_state_is_set_by_the_names_of_its_fields_and_then_the_commands_ru
         commands=[("add", {"by": 5}), ("set_alpha", {"alpha": 9}), ("add", {"by": 6})],
     )
     assert value(made) == 51
-    assert client.messages == [{"names": ["alpha 1", "beta 2", "add 5", "alpha 9", "add 6"]}]
+    assert client.messages(1) == [{"names": ["alpha 1", "beta 2", "add 5", "alpha 9", "add 6"]}]
 
 
 def test_41_what_is_sent_by_itself_counts_for_the_next_step(client: Client):
@@ -266,7 +267,7 @@ def test_41_requests_are_served_in_the_order_in_which_they_come(client: Client, 
 def test_41_files_go_into_the_state_and_into_commands(client: Client):
     reference = client.do(upload="hello")
     assert client.step(state={"note": reference}, commands=[("read", {"note": reference})])["step"] == 1
-    assert client.messages == [{"names": ["read hello"]}]
+    assert client.messages(1) == [{"names": ["read hello"]}]
 
 
 @pytest.mark.parametrize(
@@ -299,7 +300,7 @@ def test_41_refused_a_request_with_one_bad_entry_changes_nothing(
     assert text in refused["text"]
     made = client.step()
     assert (made["step"], value(made)) == (1, 10)
-    assert client.messages == [{"names": []}]
+    assert client.messages(1) == [{"names": []}]
 
 
 def test_41_refused_a_step_that_the_model_declines_is_not_counted(client: Client):
@@ -322,7 +323,7 @@ def test_41_command_failed_skips_what_is_behind_it_and_the_step(by: int, code: s
     assert "secret" not in failed["text"]
     made = client.step()
     assert (made["step"], value(made)) == (1, 54)
-    assert client.messages == [{"names": ["add 4", f"add {by}"]}]
+    assert client.messages(1) == [{"names": ["add 4", f"add {by}"]}]
 
 
 def test_41_failed_is_a_step_that_counts(client: Client, service: Service):
@@ -355,8 +356,11 @@ def test_41_frames_go_whole_either_way_however_many_bytes_they_have(client: Clie
 
 def test_41_session_ended_answers_all_that_wait(client: Client, service: Service):
     """`SESSION_ENDED`."""
-    client.begin({"state": {"seconds": 3}}, {}, {})
-    service.line("a step of 3 s begins")
+    with following(service) as journal:
+        client.begin(*[{"state": {"seconds": 20}}] * 3)  # Whichever comes first, the others wait behind it.
+        for _ in range(3):
+            journal.until("command")
+    service.line("a step of 20 s begins")
     assert service.http("POST", "/stop_session", {"reason": "enough"}).status == 200
     ended = client.end()
     assert [each["code"] for each in ended] == ["step_session_ended"] * 3

@@ -110,6 +110,8 @@ async def test_30_nobody_is_told_to_have_left_at_the_end_and_the_next_session_be
 
 async def test_31_commands_of_two_clients_are_handled_one_at_a_time_in_the_order_of_their_arrival(meet: Meet) -> None:
     clients = {"a": await meet(), "b": await meet()}
+    for client in clients.values():
+        await client.command("ping")  # From here on it hears what is said to all.
     sent = [f"{name}{number}" for number in range(5) for name in clients]
     await asyncio.gather(*(clients[text[0]].command("slowly", text=text) for text in sent))
     one = clients["a"]
@@ -126,6 +128,7 @@ async def test_31_commands_of_two_clients_are_handled_one_at_a_time_in_the_order
 async def test_32_a_message_to_one_client_reaches_no_other(meet: Meet) -> None:
     one, two = await meet(), await meet()
     two.notify("ping")
+    await two.said("news")  # From here on it hears what is said to all.
     await one.command("tell", text="you")
     await one.command("tell", text="all", all=True)
     await two.until(lambda: len(two.says()) == 2, "the message to all")
@@ -213,6 +216,7 @@ async def test_39_a_command_waits_for_the_bytes_of_its_file_and_those_behind_it_
     client = await meet()
     reference = await slot(client, b"hello")
     waiting = asyncio.ensure_future(client.command("take", file=reference))
+    await asyncio.sleep(0)  # It has gone; what follows is behind it.
     assert reply(await client.command("ping", n=1)) == ("pong", {"n": 1})
     assert not waiting.done()
     assert await bring(client, reference, b"hello") == 200

@@ -68,10 +68,11 @@ def over(stage: Stage) -> list[SessionOver]:
 
 @virtual
 async def test_the_thread_begins_with_the_first_client_and_not_with_the_session() -> None:
+    before = set(threading.enumerate())
     async with Ended(Plain) as stage:
         stage.start()
         await asyncio.sleep(5)
-        assert not any(thread.name == "model-session" for thread in threading.enumerate())
+        assert not any(thread.name == "model-session" for thread in set(threading.enumerate()) - before)
         stage.join()
         await stage.play(3)
         stage.end()
@@ -267,6 +268,27 @@ async def test_in_real_time_a_stop_wakes_a_thread_that_waits_for_it() -> None:
         await stage.ended()
         assert stage.model.log == ["began", True]
         assert time.monotonic() - began < 30
+
+
+@virtual
+async def test_a_thread_that_is_slow_to_begin_or_to_wake_takes_no_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[float] = []
+
+    class Slow(Plain):
+        def start_session(self) -> None:
+            times.append(loop.time())
+            for _ in range(200):
+                spend(1)
+            times.append(loop.time())
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(conductor, "GLANCE_S", 0.0)  # However quick it is, the loop has looked before.
+    async with Ended(Slow) as stage:
+        began = loop.time()
+        stage.start()
+        stage.join()
+        await stage.until(lambda: over(stage), deadline=1000)
+        assert times == pytest.approx([began, began + 200], abs=conductor.TURN_S / 10)
 
 
 @virtual

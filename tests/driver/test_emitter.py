@@ -259,7 +259,7 @@ async def test_sinks_leave_no_descriptors() -> None:
         sink.close()
     del edge, sink
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before, "those of tests before this one may go meanwhile"
 
 
 @virtual

@@ -51,8 +51,7 @@ def test_a_session_by_script_lasts_no_longer_than_it_may(tmp_path: Path, options
 
 def test_a_session_by_hand_lasts_no_longer_than_it_may_and_another_can_begin(tmp_path: Path) -> None:
     with Repl(write(tmp_path / "lamp", LAMP), "--max-session-duration", "1") as repl:
-        repl.line("start")
-        repl.line("stop")
+        repl.line("start\nstop")  # At once: what lies between them is part of the session.
         eventually(lambda: repl.output.count("Total frames: ") == 1, "an end before its time")
         for number in (2, 3):
             began = time.monotonic()

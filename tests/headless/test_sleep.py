@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,40 +118,40 @@ def test_a_session_that_sleeps_until_a_command_comes_gets_it(tmp_path: Path, ses
     assert len(pictures(only(tmp_path / "output"))) == 1
 
 
-def test_a_session_that_sleeps_gives_the_same_frames_each_time(tmp_path: Path) -> None:
-    dim = {"at": 0.52, "command": "set_red", "args": {"red": 200}}
-    lines, folder, taken = script(tmp_path, dim, {"at": 1.5, "end": True}), model(tmp_path / "m", PACED), []
+def check_frames_are_the_same_each_time(tmp_path: Path, session: str, *lines: dict[str, object]) -> None:
+    """Play the script twice. Its first line is a command, and turns the picture from one colour to another."""
+    path, folder, taken = script(tmp_path, *lines), model(tmp_path / "m", session), []
     for root in ("1", "2"):
-        done = run(folder, "--script", lines, "--output-root", root)
+        done = run(folder, "--script", path, "--output-root", root)
         assert done.returncode == 0, done.stderr
+        assert f"[OK] {lines[0]['command']}" in done.stdout
         taken.append([file.read_bytes() for file in sorted(only(tmp_path / root).iterdir())])
     assert taken[0] == taken[1]
     assert len(set(taken[0])) == 2
+
+
+def test_a_session_that_sleeps_gives_the_same_frames_each_time(tmp_path: Path) -> None:
+    dim = {"at": 0.52, "command": "set_red", "args": {"red": 200}}
+    check_frames_are_the_same_each_time(tmp_path, PACED, dim, {"at": 1.5, "end": True})
 
 
 def test_a_session_that_sleeps_with_a_lock_that_a_command_takes_goes_on(tmp_path: Path) -> None:
     turn = {"at": 0.3, "command": "set_locked", "args": {"red": 200}}
-    lines, folder, taken = script(tmp_path, turn, {"at": 1, "end": True}), model(tmp_path / "m", LOCKED), []
-    for root in ("1", "2"):
-        done = run(folder, "--script", lines, "--output-root", root)
-        assert done.returncode == 0, done.stderr
-        assert "[OK] set_locked" in done.stdout
-        taken.append([file.read_bytes() for file in sorted(only(tmp_path / root).iterdir())])
-    assert taken[0] == taken[1]
-    assert len(set(taken[0])) == 2
+    check_frames_are_the_same_each_time(tmp_path, LOCKED, turn, {"at": 1, "end": True})
 
 
-@pytest.mark.parametrize(("at", "red"), [(0.29, 200), (0.35, 9)], ids=["before", "after"])
+@pytest.mark.parametrize("red", [200, 9], ids=["before", "after"])
 @pytest.mark.parametrize(
-    "then",
+    ("then", "by"),
     [
-        "ctx.should_stop()",
-        "ctx._stop_evt.wait(0)",
-        "ctx.enable_monitoring(); ctx.should_stop()",
-        "threading.Event().wait(0.03)",
+        ("ctx.should_stop()", 0.35),
+        ("ctx._stop_evt.wait(0)", 0.35),
+        ("ctx.enable_monitoring(); ctx.should_stop()", 0.35),
+        ("threading.Event().wait(0.03)", 0.55),  # While it waits time passes, for as long as it is slow to wake.
     ],
 )
-def test_sleeps_have_taken_their_time_by_the_next_call(tmp_path: Path, at: float, red: int, then: str) -> None:
+def test_sleeps_have_taken_their_time_by_the_next_call(tmp_path: Path, then: str, by: float, red: int) -> None:
+    at = 0.29 if red == 200 else by
     body = f"\n        for _ in range(3): time.sleep(0.1)\n        {then}\n        ctx.send({{'red': self.red}})\n"
     lines = script(tmp_path, {"at": at, "command": "set_red", "args": {"red": 200}}, {"at": 2, "end": True})
     done = run(model(tmp_path / "m", body + "        while not ctx.should_stop(): pass\n"), "--script", lines)
@@ -188,10 +187,8 @@ def test_a_signal_ends_a_session_that_computes_for_ever_and_completes_its_film(
     options = ("--seconds", "9", "--session-grace", "1", "--output", "film.mp4")
     with Repl(model(tmp_path / "m", COMPUTING), *options) as running:
         running.hear("busy")
-        began = time.monotonic()
         running.process.send_signal(number)
         assert running.wait() == 130
-        assert time.monotonic() - began < 8
     found = [line for line in running.errors if re.search(r"did not end within 1 s .* it is at model\.py:\d+", line)]
     assert len(found) == 1, running.errors
     count = re.findall(r"Total frames: (\d+)", running.output)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.service.service import DEADLINE_S, Service
@@ -34,6 +36,16 @@ class Lamp:
     def release(self) -> None:
         """Let the model go on that was told to block."""
         self._journal.with_name("go").touch()
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Meanwhile no `load` ends."""
+        hold = self._journal.with_name("hold")
+        hold.touch()
+        try:
+            yield
+        finally:
+            hold.unlink()
 
     @property
     def loads(self) -> int:

@@ -26,6 +26,8 @@ DEADLINE_S = 30.0
 """Must differ from what tests tell apart: where the service comes to the same by itself within this time, a test
 gives a shorter `timeout`.
 """
+LOAD_S = 50.0
+"""The same for a model that loads: three processes import much, and others may want the machine as well."""
 MARK = "REACTOR_TEST_SERVICE"
 """Every process of a service inherits this variable, whoever started it and whatever became of its parent."""
 
@@ -102,7 +104,7 @@ class Service:
         assert len(found) >= count, f"{len(found)} of {count} lines match {pattern!r} in:\n{self.text}"
         return found[count - 1]
 
-    def ready(self, count: int = 1, timeout: float = DEADLINE_S) -> Service:
+    def ready(self, count: int = 1, timeout: float = LOAD_S) -> Service:
         """Wait until the model is loaded, for the `count`th time."""
         self.address = self.line(r"Ready in .* Open (http://\S+)", count=count, timeout=timeout)[1]
         self.state("READY")
@@ -137,6 +139,8 @@ class Service:
             connection.request(method, path, data, {"Content-Type": "application/json"})
             response = connection.getresponse()
             text = response.read()
+        except http.client.HTTPException as error:  # Cut off in the middle of an answer.
+            raise ConnectionError(repr(error)) from error
         finally:
             connection.close()
         headers = {key.lower(): value for key, value in response.getheaders()}

@@ -47,7 +47,7 @@ def test_a_model_that_raises_is_told_restarted_and_the_same_client_sees_it_again
     viewer.command("set_brightness", {"brightness": 2.0}, id=1)
     viewer.wait_frame(lambda frame: frame.luma > 170)
     worker, helper = service.worker, lamp.helper
-    with service.polled() as poll:
+    with service.polled() as poll, lamp.held():
         viewer.command("misbehave", {"how": how}, id="m")
         told = viewer.error("model_crashed")
         assert told.data["message"] == message
@@ -55,14 +55,13 @@ def test_a_model_that_raises_is_told_restarted_and_the_same_client_sees_it_again
         service.line("Traceback")
         service.line(f"^{exception}: {message}")
         service.line(r"in inference")
-        service.state("READY")
-    assert next(state for _, state in poll.states if state not in ("STREAMING", "READY")) == "CREATED"
+        _asked_meanwhile(service, poll)
+    assert next(state for _, state in poll.states if state != "STREAMING") == "CREATED"
     # What waited for a frame is not left without an answer.
     assert viewer.receipt("m", "failed")["reason"]
     assert [m.data["code"] for m in viewer.messages if m.type == "error"] == ["model_crashed"]
     _again(lamp, viewer)
-    assert not psutil.pid_exists(worker)
-    assert not psutil.pid_exists(helper) or psutil.Process(helper).status() == psutil.STATUS_ZOMBIE
+    _ended(service, worker, helper)
 
 
 def test_a_worker_that_is_killed_is_told_and_restarted(own_lamp: OwnLamp, watch: Watch):
@@ -72,15 +71,17 @@ def test_a_worker_that_is_killed_is_told_and_restarted(own_lamp: OwnLamp, watch:
     viewer.wait_moving()
     worker, helper, edge = service.worker, lamp.helper, service.edge
     with service.polled() as poll:
-        os.kill(worker, signal.SIGKILL)
-        told = viewer.error("model_killed")
-        assert "SIGKILL" in told.data["message"]
+        with lamp.held():
+            os.kill(worker, signal.SIGKILL)
+            told = viewer.error("model_killed")
+            assert "SIGKILL" in told.data["message"]
+            _asked_meanwhile(service, poll)
         _again(lamp, viewer)
-    _answered_meanwhile(poll)
+    assert not poll.failures
     assert [m.data["code"] for m in viewer.messages if m.type == "error"] == ["model_killed"]
     assert service.edge == edge
     assert helper != lamp.helper
-    assert not psutil.pid_exists(helper) or psutil.Process(helper).status() == psutil.STATUS_ZOMBIE
+    _ended(service, helper)
 
 
 def test_why_a_worker_is_gone_is_told_although_it_takes_a_while_to_be_known(own_lamp: OwnLamp, watch: Watch):
@@ -149,10 +150,21 @@ def test_an_edge_that_dies_while_nobody_is_there_or_with_the_worker_comes_back_a
     watch(service).watch().wait_moving()
 
 
-def _answered_meanwhile(poll: Poll) -> None:
-    """`/health` was answered each time, also while there was no model."""
-    assert not poll.failures
-    assert "CREATED" in [state for _, state in poll.states]
+def _asked_meanwhile(service: Service, poll: Poll) -> None:
+    """Wait until `/health` has been asked while there is no model."""
+    service.until(lambda: "CREATED" in [state for _, state in poll.states], "CREATED at /health")
+
+
+def _ended(service: Service, *pids: int) -> None:
+    """Wait until none of these runs any more, whether or not somebody has taken note of its end."""
+
+    def over(pid: int) -> bool:
+        try:
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    service.until(lambda: all(map(over, pids)), f"the end of {pids}", timeout=10)
 
 
 def _pid(service: Service) -> int | None:
@@ -188,10 +200,12 @@ def test_a_worker_without_a_sign_of_life_is_killed_and_restarted(own_lamp: OwnLa
     with service.polled(0.1) as poll:
         stopped = time.monotonic()
         os.kill(service.worker, signal.SIGSTOP)
-        told = viewer.error("model_hung", 40)
-        assert told.at - stopped > 7, "it is given some time: its last sign of life was a moment ago"
+        with lamp.held():
+            told = viewer.error("model_hung", 40)
+            assert told.at - stopped > 7, "it is given some time: its last sign of life was a moment ago"
+            _asked_meanwhile(service, poll)
         _again(lamp, viewer)
-    _answered_meanwhile(poll)
+    assert not poll.failures
 
 
 def test_a_model_whose_second_load_fails_once_is_served_again_after_its_third(

@@ -142,7 +142,6 @@ def test_a_model_that_dies_is_told_and_that_another_is_loaded(own_lamp: Callable
 
 def test_the_journal_of_a_service_that_is_started_again_counts_on(own_lamp: Callable[..., Lamp]):
     service = own_lamp().service
-    service.until(lambda: time.monotonic() - service._began > 2, "two seconds of its life")
     newest = service.http("GET", "/session").body["last_event_id"]
     os.kill(edge := service.edge, signal.SIGKILL)
     service.until(lambda: service.edge != edge and _alive(service), "another service")

@@ -46,6 +46,9 @@ def test_a_viewer_who_leaves_between_two_looks_is_counted_to_the_end(workspace: 
     read = Read(service)
     assert read("runtime_webrtc_bytes_sent_total", **labels) > 0
     assert read("runtime_model_load_seconds_sum", outcome="success") > 0.5
-    made = read("runtime_media_stage_seconds_count", track="main", stage="generate")
-    assert made >= seen
-    assert 0.01 <= read("runtime_media_stage_seconds_sum", track="main", stage="generate") / made < 0.1
+    generate = {"track": "main", "stage": "generate"}
+    made = read("runtime_media_stage_seconds_count", **generate)
+    assert made >= seen / 2, "a picture may be sent more than once, but not each"
+    assert read("runtime_media_stage_seconds_sum", **generate) / made >= 0.01
+    # Most: what else a step does takes longer, and a busy machine holds up some.
+    assert read("runtime_media_stage_seconds_bucket", le="0.066", **generate) > made / 2

@@ -55,7 +55,7 @@ def test_who_loses_the_path_is_missed_unless_an_ice_restart_brings_it_back_and_t
         viewer.restart()
         viewer.wait_moving(after=time.monotonic())
         lamp.happened(f"disconnected {lost.connection}")
-        assert time.monotonic() - since > GONE_S - 1
+        assert time.monotonic() - since > GONE_S - 4, "five seconds after its last packet it is not given up yet"
         lamp.service.until(lambda: time.monotonic() - since > GONE_S + 3, "the time when both would be missed")
         assert f"disconnected {viewer.connection}" not in lamp.journal
         assert lamp.service.health()["viewers"] == 2

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.service.asking import ask
@@ -120,7 +119,6 @@ def test_the_token_comes_from_the_environment_and_is_on_no_command_line_of_ours(
     cookie = ask(service, "GET", f"/?token={TOKEN}").headers["set-cookie"].partition(";")[0]
     edge = service.edge
     os.kill(edge, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(edge)] if psutil.pid_exists(edge) else [], timeout=5)
 
     def back() -> bool:
         try:

@@ -121,12 +121,12 @@ def test_a_new_session_begins_with_defaults_and_without_the_old_picture(lamp: La
 
 
 def test_a_session_without_anybody_ends_after_the_orphan_timeout(own_lamp, watch: Watch):
-    lamp = own_lamp("--orphan-timeout", str(timeout := 1.5))
+    lamp = own_lamp("--orphan-timeout", str(timeout := 4.0))  # In less nobody may have come on a busy machine.
     service = lamp.service
     # Nobody came.
     began = time.monotonic()
     assert service.http("POST", "/start_session").body["state"] == "WAITING"
-    service.state("READY", timeout=15)  # The default is 30 s.
+    service.state("READY", timeout=20)  # The default is 30 s.
     assert time.monotonic() - began >= timeout
     # Nobody came back.
     viewer = watch(service)
@@ -135,7 +135,7 @@ def test_a_session_without_anybody_ends_after_the_orphan_timeout(own_lamp, watch
     assert service.health()["state"] == "STREAMING"
     left = time.monotonic()
     viewer.disconnect()
-    service.state("READY", timeout=15)
+    service.state("READY", timeout=20)
     assert time.monotonic() - left >= timeout
     lamp.happened("session_ended", 2)
     assert [line.split()[0] for line in lamp.journal] == [

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import time
 
 import pytest
 
@@ -96,12 +99,18 @@ def test_a_load_that_fails_is_told_at_health_and_at_the_terminal_and_ends_with_1
     how: str, workspace: Write, serve: Serve
 ):
     statement, text = LOADS[how]
-    folder = workspace(GOOD + f"\n    def load(self, config):\n        {statement}\n")
+    wait = "import os, time\n        while not os.path.exists(__file__ + '.go'): time.sleep(0.01)"
+    folder = workspace(GOOD + f"\n    def load(self, config):\n        {wait}\n        {statement}\n")
     service = serve(folder).listening()
+    service.line("Loading")
+    # What ends the service a second later stands still while all is asked.
+    os.kill(service.process.pid, signal.SIGSTOP)
+    (folder / "model.py.go").touch()
     seen = service.state("TERMINATED")
-    # It stays for a second: first all questions, then the judgement.
     start = service.http("POST", "/start_session")
     upload = service.http("POST", "/sessions/local/uploads", {"name": "a", "size": 1, "mime_type": "b"})
+    went_on = time.monotonic()
+    os.kill(service.process.pid, signal.SIGCONT)
     assert seen["status"] == "unhealthy"
     assert seen["detail"] == f"load() raised: {text}"
     assert start.status == 503
@@ -110,6 +119,7 @@ def test_a_load_that_fails_is_told_at_health_and_at_the_terminal_and_ends_with_1
     assert (upload.status, "retry-after" in upload.headers) == (503, False)
     assert upload.body["detail"] == f"the model could not be loaded: load() raised: {text}"
     assert service.exit_code() == 1
+    assert time.monotonic() - went_on >= 1, "for so long the reason can be read"
     assert "Traceback (most recent call last):" in service.stderr
     assert text in service.stderr
     assert any("model.py" in line and "in load" in line for line in service.stderr)

@@ -223,6 +223,8 @@ class Viewer:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            if not line.endswith("\n"):  # Its process was killed in the middle of it.
+                break
             told = json.loads(line)
             with self._news:
                 match told["event"]:

@@ -46,8 +46,10 @@ def ends(**options: int) -> Iterator[tuple[End, End]]:
     try:
         yield left, right
     finally:
-        left.channel.close()
-        right.channel.close()
+        for end in (left, right):
+            end.channel.close()
+            if end.channel._thread is not None:
+                end.channel._thread.join(DEADLINE_S)  # With its descriptors, which others count.
 
 
 def test_messages_of_all_sizes_arrive_whole_and_in_order_from_many_threads():

@@ -182,4 +182,4 @@ def test_a_model_that_leads_to_itself_and_to_much_is_looked_at_quickly() -> None
     model.__dict__["crowd"] = [[[Inner(model) for _ in range(30)] for _ in range(30)] for _ in range(30)]
     began = time.monotonic()
     assert Leaks(model).since(model) == []
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30

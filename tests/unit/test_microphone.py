@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reactor_runtime.media.microphone import LATE_S, Microphone
@@ -106,7 +106,6 @@ def test_a_source_whose_clock_differs_is_followed_without_a_step_back(clock: flo
     assert pieces[-1][1] + 0.02 == pytest.approx(times[-1], abs=LATE_S + 0.01)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(0.0, 0.4), min_size=60, max_size=60),
     st.lists(st.sampled_from([0, 0, 0, 0, 0.02, 2]), min_size=60),

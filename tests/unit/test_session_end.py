@@ -176,7 +176,7 @@ async def test_the_longest_that_a_session_may_last_counts_from_the_start_of_one_
     service.engine.journal.listen(lambda _, detail: causes.append(detail.get("reason")))
     session = service.engine.start(order=Order(steps=3))
     await service.until(lambda: service.engine.state is State.CLOSING)
-    assert causes[-1] == "timed_out"
+    assert "timed_out" in causes
     service.worker.send(SessionClosed(session))
     await service.until(lambda: service.engine.state is State.READY)
     service.engine.start()

@@ -106,6 +106,13 @@ class Track:
         self.stream.submit(frame, pixels, self._release)
         return self.seq
 
+    def emit_after(self, seconds: float, value: int) -> None:
+        """Move the clock and emit, before the stream can look at the one without the other."""
+        assert isinstance(self.clock, Clock)
+        with self.stream._cond:
+            self.clock.ns += int(seconds * 1e9)
+            self.emit(value)
+
     def watch(self, codec: Codec = Codec.VP8) -> Viewer:
         viewer = Viewer(self.news, codec)
         self.stream.subscribe(viewer, codec, viewer)
@@ -238,8 +245,7 @@ def test_one_who_stops_and_starts_again_gets_nothing_before_a_keyframe(clocked: 
     clock.ns += int(KEYFRAME_INTERVAL_S / 2 * 1e9)  # Too early for the next keyframe.
     clocked.emit(60)
     clocked.news.until(lambda: len(stays.packets) == 2)
-    clock.ns += int(KEYFRAME_INTERVAL_S * 1e9)
-    clocked.emit(80)
+    clocked.emit_after(KEYFRAME_INTERVAL_S, 80)
     clocked.news.until(lambda: back.packets)
     assert [packet.keyframe for packet in back.packets] == [True]
 
@@ -255,8 +261,7 @@ def test_those_who_join_together_share_one_keyframe(clocked: Track, clock: Clock
         clocked.emit(value)
         clocked.news.until(lambda value=value: len(first.packets) == value - 18)
     assert first.keyframes == [0]
-    clock.ns += int(KEYFRAME_INTERVAL_S * 1e9)
-    clocked.emit(99)
+    clocked.emit_after(KEYFRAME_INTERVAL_S, 99)
     clocked.news.until(lambda: all(viewer.packets[-1:] and viewer.packets[-1].seq == 11 for viewer in viewers))
     assert first.keyframes == [0, 11]
     assert all(viewer.pictures() == [grey(99)] for viewer in viewers)
@@ -668,6 +673,7 @@ def test_one_who_comes_and_goes_in_a_codec_of_its_own_costs_no_encoder_each_time
 
     def open_encoder(codec: Codec, *args: Any) -> Encoder:
         opened.append(codec)
+        time.sleep(0.02)  # The viewer goes, and comes again.
         return Encoder(codec, *args)
 
     monkeypatch.setattr(stream_module, "Encoder", open_encoder)

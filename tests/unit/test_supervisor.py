@@ -119,6 +119,14 @@ def test_an_exit_code_once_found_is_not_overwritten_by_ctrl_c(supervisor: Superv
     assert supervisor._code == 1
 
 
+def test_why_a_model_could_not_be_loaded_can_be_read_for_a_second(supervisor: Supervisor):
+    supervisor._loaded_once = False
+    worker, edge = supervisor._children["worker"], supervisor._children["edge"]
+    worker.alive = False
+    supervisor._on_exit(worker, module.EXIT_LOAD_FAILED)
+    assert edge.sent == [{"type": "shutdown", "after": 1.0, "grace": 0.0}]
+
+
 def test_a_model_that_loads_is_killed_at_a_signal_and_one_that_serves_at_the_second(supervisor: Supervisor):
     worker, edge = supervisor._children["worker"], supervisor._children["edge"]
     worker.ready, worker.state = False, "loading"

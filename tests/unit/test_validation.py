@@ -269,7 +269,7 @@ SPECS = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(spec=SPECS, value=JSON | UPLOADS | POINTS | st.lists(POINTS, max_size=2))
 def test_any_json_for_any_type_is_either_of_the_declared_type_afterwards_or_rejected(
     spec: TypeSpec, value: Any
@@ -286,7 +286,7 @@ def test_any_json_for_any_type_is_either_of_the_declared_type_afterwards_or_reje
     msgspec.msgpack.encode(accepted)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(args=JSON)
 def test_any_json_as_the_arguments_is_judged_without_another_exception(args: Any) -> None:
     specs = (INT, optional(STR), list_of(POINT))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import json
 import os
 import re
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -24,6 +24,9 @@ CODECS = ("AV1", "VP8", "VP9")
 RUNTIMES = ("http", "headless")
 ICE_POLICIES = ("all", "relay")
 MAX_GRACE_S = 7 * 86_400.0
+JOURNAL_GAP = 1 << 32
+"""An edge that is started again counts its facts from so many on: more than the one before has told, and few enough for
+JavaScript's integers."""
 
 IceServer = tuple[tuple[str, ...], str, str]
 
@@ -78,13 +81,11 @@ def serve(options: RunOptions) -> int:
         raise RunError(str(error)) from None
     port = sockets[0].getsockname()[1]
     edge_settings["loopback"] = all(ip_address(sock.getsockname()[0]).is_loopback for sock in sockets)
-    began = time.monotonic()
+    journal_starts = itertools.count(0, JOURNAL_GAP)
     shown = f"[{options.host}]" if ":" in options.host else options.host
 
     def edge(control_fd: int) -> Sequence[str]:
-        fds = tuple(sock.fileno() for sock in sockets)
-        # Of a service that is started again the journal goes on counting, with a gap.
-        start = int(time.monotonic() - began) * 1000
+        fds, start = tuple(sock.fileno() for sock in sockets), next(journal_starts)
         settings = EdgeSettings(listen_fds=fds, control_fd=control_fd, journal_start=start, **edge_settings)
         return [sys.executable, "-P", "-m", "reactor_runtime.server", settings.dumps()]
 

@@ -417,6 +417,10 @@ class VideoStream:
                 return encoder
         elif group.unsupported == size:
             return None
+        with self._cond:
+            if epoch != self._epoch or self._groups.get(codec) is not group:
+                return None  # Whom it was for has gone.
+            self._opened_at[codec] = self._now()  # Before it is open: who comes meanwhile waits as well.
         try:
             fresh = Encoder(codec, *size, self._fps, target)
         except av.FFmpegError as error:
@@ -425,8 +429,6 @@ class VideoStream:
             return None
         with self._cond:
             self._doom(group)
-            if epoch == self._epoch:
-                self._opened_at[codec] = self._now()
             if epoch == self._epoch and self._groups.get(codec) is group:
                 group.encoder = fresh
             else:

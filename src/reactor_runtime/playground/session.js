@@ -12,6 +12,7 @@ const RECOVERY_CAP = 15 * 60_000;
 const SILENCE = 2_000; // the server sends statistics every second
 const LOST_AFTER = 8_000;
 
+const WITHOUT_SESSION = ["CREATED", "READY"]; // a session that ends closes its viewers: those who hear this watched a model that died
 const AWAITS_FRAME = "Waiting for first frame";
 const KEEPS_STOPPING = ["The model keeps stopping", `It failed ${CRASHES_ALLOWED} times in a row. Fix the model, or try once more.`];
 
@@ -49,6 +50,7 @@ export class Session extends EventTarget {
   #crashes = 0;
   #modelUp = true;
   #faulty = false; // a fault was reported, and no frame has come since
+  #gone = false; // so is the session that had it: the next is of a model that was loaded again
   #framesCountFrom = 0; // frames that were on their way when the model died may still arrive
   #steady = 0;
   #recovering = false;
@@ -98,6 +100,7 @@ export class Session extends EventTarget {
   #streaming() {
     this.#waitingForFrame = false;
     this.#modelUp = true;
+    this.#gone = false;
     this.#say("connected", "Live");
     if (!this.#faulty) return;
     this.#faulty = false;
@@ -233,6 +236,7 @@ export class Session extends EventTarget {
       if (message.type === "error" && isModelFault(message.data.code)) this.#crashed(message.data, signal);
       else if (message.type === "error" && message.data.code === "viewer_limit") this.#fail("The session is full", message.data.message, "Try again");
       else if (message.type === "sessionEnded" && !this.#recovering) this.#ended(message.data.reason);
+      else if (message.type === "session" && WITHOUT_SESSION.includes(message.data.state)) this.#lost(signal);
     }
     this.#emit("message", message);
   }
@@ -256,6 +260,15 @@ export class Session extends EventTarget {
     if (!this.#recovering) this.#recover(signal).catch(() => {});
   }
 
+  /** The model went. Who joined while it did was not told of the fault. */
+  #lost(signal) {
+    this.#gone = true;
+    if (this.#recovering) return;
+    this.#faulty = true;
+    this.#framesCountFrom = Math.max(this.#framesCountFrom, performance.now());
+    this.#recover(signal).catch(() => {});
+  }
+
   /** Waits for the model to load again and starts the session anew; the peer connection stays as it is. */
   async #recover(signal) {
     this.#recovering = true;
@@ -272,6 +285,7 @@ export class Session extends EventTarget {
         }
         const health = await api.health(signal).catch(() => null);
         if (!health) continue; // the guard decides whether the server is gone
+        this.#gone ||= WITHOUT_SESSION.includes(health.state);
         if (health.state === "CREATED") say("Restarting the model…", progressOf(health.detail));
         else if (health.state === "TERMINATED") this.#loadFailed(health.detail);
         else if (health.state === "READY") {
@@ -280,7 +294,7 @@ export class Session extends EventTarget {
           this.#modelUp = true;
           this.#framesCountFrom = Math.max(this.#framesCountFrom, performance.now());
           say(AWAITS_FRAME, "");
-        } else if (health.state === "WAITING" || health.state === "STREAMING") {
+        } else if (this.#gone && (health.state === "WAITING" || health.state === "STREAMING")) {
           this.#modelUp = true;
           if (this.#lastFrame > this.#framesCountFrom || !this.#hasVideo) return this.#streaming();
         }

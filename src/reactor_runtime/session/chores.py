@@ -52,6 +52,8 @@ class Chores:
         self._statistics.restart()
         while self._here:
             await asyncio.sleep(1.0)
+            if not self._here:
+                return
             if self._here.wants("stats"):
                 self._here.publish("stats", self._statistics.read(len(self._here)))
             now = time.monotonic()
@@ -71,6 +73,8 @@ class Chores:
                 told = asdict(path)
                 told["message_stages"] = [*path.message_stages, *attendance.stages.told("messages")]
                 found[str(attendance.viewer.id)] = told
+        if not self._here:
+            return  # They left meanwhile, and their session may be over.
         self._note(
             "metric",
             most=MOST_STATS,

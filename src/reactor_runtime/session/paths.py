@@ -13,8 +13,8 @@ log = logging.getLogger("reactor.session")
 
 LOOK_S: Final = 1.0
 """How long a viewer's transport may take to tell of its path."""
-LAST_LOOK_S: Final = 0.3
-"""The same of a viewer that is about to be closed."""
+LAST_LOOK_S: Final = 0.8
+"""The same of a viewer that is about to be closed; a service that goes down waits hardly longer for that."""
 
 
 class Paths:

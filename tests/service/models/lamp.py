@@ -71,6 +71,8 @@ class Lamp(ReactorPipeline):
         self.helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         self.tell(f"load {os.getpid()} {self.helper.pid}")
         self.next_is: Any = None
+        while os.path.exists(os.path.join(os.path.dirname(self.journal), "hold")):
+            time.sleep(0.01)
 
     def tell(self, text: str) -> None:
         with open(self.journal, "a", encoding="utf-8") as file:

@@ -12,8 +12,6 @@ from reactor_runtime.authoring.tracks import Output
 
 RESULT_FILE, MOVIE_FILE = "result.json", "output.mp4"
 """What the runtime itself writes beside a step's files."""
-
-
 MAX_NAME_BYTES = 255
 """The longest file name that file systems take."""
 

@@ -137,13 +137,21 @@ class Lockstep:
         self._closed = False
         self._turned_at = self._loop.time()
         self._owed: float | None = None
+        self._ours = True  # Whether the session's thread is in our code: it begins, makes a call, or has its answer.
 
     def call(self, work: Work[T]) -> T:
         if self._closed:
             raise RuntimeError(OVER)
-        request = _Request(work, self._take_debt() if self._mine else None)
+        mine = self._mine
+        if mine:
+            self._ours = True
+        request = _Request(work, self._take_debt() if mine else None)
         self._requests.put(request)
-        result: T = request.answer.result()
+        try:
+            result: T = request.answer.result()
+        finally:
+            if mine:
+                self._ours = False
         return result
 
     def tell(self, act: Callable[[], None]) -> None:
@@ -187,6 +195,7 @@ class Lockstep:
 
     def began(self) -> None:
         _own.lockstep = self
+        self._ours = False
 
     @property
     def _mine(self) -> bool:
@@ -219,9 +228,10 @@ class Lockstep:
             try:
                 return self._requests.get(timeout=GLANCE_S)
             except queue.Empty:
-                waits = _waits(thread)
+                # For our answer it waits as for any other, and may be slow to wake with it: that takes no time.
+                waits = not self._ours and _waits(thread)
             try:
-                return self._requests.get_nowait()  # It may be our own answer that it waits for.
+                return self._requests.get_nowait()
             except queue.Empty:
                 if waits:
                     await asyncio.sleep(self._take_debt() or TURN_S)

@@ -1,5 +1,7 @@
-"""A model that raises in the middle of its stream when it is told to."""
+"""A model that raises in the middle of its stream when it is told to; its process then ends at once, or lingers."""
 
+import sys
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +17,7 @@ class Picture(Output):
 @dataclass
 class State(InputState):
     crash: bool = False
+    linger: bool = False
     speed: int = InputField(default=3, ge=1, le=20)
 
 
@@ -27,6 +30,8 @@ class Crashing(ReactorPipeline):
     def inference(self):
         while True:
             if self.state.crash:
+                if self.state.linger:
+                    sys.stdout.flush = lambda: time.sleep(3)
                 raise ValueError("boom")
             self.ramp = np.roll(self.ramp, self.state.speed)
             yield Picture(main_video=np.tile(self.ramp[None, :, None], (240, 1, 3)))
