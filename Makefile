@@ -32,8 +32,9 @@ check: $(INSTALLED_DEV) ## lint, format, types and import floors; runs them all,
 	done; \
 	if [ -n "$$failed" ]; then echo "make check: failed: $${failed#, }" >&2; exit 1; fi
 
-fuzz: $(INSTALLED_DEV) ## send more than 5,000 half-right requests to a service, and tell how many
-	FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/service/test_fuzz.py -q -s
+fuzz: $(INSTALLED_DEV) ## send more than 5,000 half-right requests to a service, and tell how many; try random values
+	FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/service/test_fuzz.py tests/compat/test_any_json.py -q -s
+	FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/unit -q -m hypothesis
 
 bench: $(INSTALLED_DEV) ## measure on this machine the served path, and how long the published clients wait
 	$(BENCH) --size 1280x720 --fps 30 --viewers 1

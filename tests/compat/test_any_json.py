@@ -188,7 +188,7 @@ def test_any_json_for_any_field_becomes_its_type_or_is_refused_and_the_state_sta
         reference = t.upload("a.png", b"12345", "image/png")
         accepted: set[str] = set()
 
-        @settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=1500, suppress_health_check=list(HealthCheck))
         @given(st.sampled_from(sorted(HINTS)).flatmap(lambda name: st.tuples(st.just(name), FITTING[name] | JSON)))
         @example(("file", {"upload_id": "known", "name": "", "mime_type": "", "size": 0}))
         @example(("files", [{"upload_id": "known", "name": "", "mime_type": "", "size": 0}]))
@@ -229,7 +229,7 @@ def test_any_json_as_the_arguments_of_a_command_is_taken_whole_or_not_at_all() -
             },
         )
 
-        @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=500, suppress_health_check=list(HealthCheck))
         @given(args=given_args | JSON)
         def throw(args: Any) -> None:
             t.model.taken = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
 import threading
 import time
 from typing import Any
@@ -289,6 +290,21 @@ async def test_a_thread_that_is_slow_to_begin_or_to_wake_takes_no_virtual_time(m
         stage.join()
         await stage.until(lambda: over(stage), deadline=1000)
         assert times == pytest.approx([began, began + 200], abs=conductor.TURN_S / 10)
+
+
+@virtual
+async def test_a_call_that_comes_as_the_session_closes_is_refused() -> None:
+    class Closing(queue.SimpleQueue[Any]):
+        def put(self, request: Any) -> None:  # type: ignore[override]
+            """Between the look whether it is closed and this the session has ended, and its thread is gone."""
+            lockstep._closed = True
+            lockstep._refuse()
+            super().put(request)
+
+    lockstep = conductor.Lockstep(lambda: True)
+    lockstep._requests = Closing()
+    with pytest.raises(RuntimeError, match="the session is over"):
+        await asyncio.to_thread(lockstep.sleep, 1)
 
 
 @virtual

@@ -21,6 +21,8 @@ from tests.service.lamp import Lamp
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
 """How many random requests are made of each route, beside those that its description suggests."""
+CHOICE = ("--generation-database", "none") if "FUZZ_EXAMPLES" in os.environ else ("--generation-deterministic",)
+"""The same requests each time, unless others are looked for."""
 LIMIT_S = 60 + 6 * EXAMPLES
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 
@@ -38,7 +40,7 @@ def fuzz(lamp: Lamp, folder: Path, *options: str) -> int:
             *("--checks", CHECKS),
             *("--max-examples", str(EXAMPLES)),
             *("--request-timeout", "15"),
-            *("--generation-database", "none"),
+            *CHOICE,
             *("--warnings", "off"),
             "--continue-on-failure",
             "--no-color",
@@ -69,12 +71,7 @@ def test_no_request_leads_to_an_error_that_is_ours(lamp: Lamp, tmp_path: Path):
     assert "starts again" not in lamp.service.text
 
 
-@settings(
-    max_examples=max(50, EXAMPLES),
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=max(50, EXAMPLES), suppress_health_check=list(HealthCheck))
 @given(since=st.text(max_size=40), last=st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40))
 def test_any_place_in_the_journal_may_be_asked_for(since: str, last: str, lamp: Lamp):
     reply = ask(lamp.service, "GET", f"/events?since={quote(since)}", Last_Event_ID=last)

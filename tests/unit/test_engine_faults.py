@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
 
 from reactor_runtime.contract import Contract
 from reactor_runtime.link import Fault
+from reactor_runtime.session import State, faults
 from reactor_runtime.wire import Notice, ServerMessage
 from tests.unit import engine_kit
 from tests.unit.engine_kit import LinkedEngine
@@ -35,3 +39,83 @@ async def test_a_fault_that_concerns_one_client_is_told_to_nobody_else() -> None
         await service.until(lambda: "frame_rejected" in sender.errors + other.errors)
         assert sender.errors == ["file_failed", "frame_rejected"]
         assert other.errors == ["frame_rejected"]
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[tuple[LinkedEngine, Viewer]]:
+    """A service, and a viewer of its session."""
+    async with aclosing(LinkedEngine()) as service:
+        await service.ready(Contract("m"))
+        service.engine.start()
+        viewer = Viewer(1)
+        service.engine.viewer_opened(viewer)
+        yield service, viewer
+
+
+CRASH = Fault("model_crashed", "boom", "ValueError", fatal=True)
+KILLED = "model_killed", "the model's process ended with exit code 1"
+
+
+async def test_what_a_worker_says_of_its_end_goes_before_what_the_supervisor_says_that_is_heard_first() -> None:
+    async with watched() as (service, viewer):
+        service.worker.send(CRASH)
+        service.engine.worker_died(*KILLED)  # It has not been read yet: the loop has not turned since.
+        service.worker.close()
+        await service.until(lambda: service.engine.state is State.CREATED)
+        assert viewer.errors == ["model_crashed"]
+
+
+async def test_of_a_worker_that_says_nothing_the_supervisor_is_told_when_its_link_has_ended() -> None:
+    async with watched() as (service, viewer):
+        service.engine.worker_died(*KILLED)
+        assert viewer.errors == []
+        service.worker.close()
+        await service.until(lambda: service.engine.state is State.CREATED)
+        assert viewer.errors == ["model_killed"]
+
+
+async def test_a_link_that_a_child_of_a_dead_worker_holds_open_keeps_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(faults, "LAST_WORDS_S", 0.05)
+    async with watched() as (service, viewer):
+        service.engine.worker_died(*KILLED)
+        await service.until(lambda: viewer.errors)
+        service.attach()
+        assert service.engine.state is State.CREATED
+        assert viewer.errors == ["model_killed"]
+
+
+async def test_a_worker_of_whose_end_nobody_says_anything_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "EXPLAIN_S", 0.05)
+    async with watched() as (service, viewer):
+        service.worker.close()
+        await service.until(lambda: viewer.errors)
+        service.engine.worker_died(*KILLED)
+        assert viewer.errors == ["model_killed"]
+
+
+async def test_another_worker_that_comes_ends_the_wait_for_a_reason() -> None:
+    async with watched() as (service, viewer):
+        service.worker.close()
+        await service.until(lambda: service.engine.state is State.CREATED)
+        assert viewer.errors == []
+        service.attach()
+        assert viewer.errors == ["model_killed"]
+
+
+async def test_who_joins_while_the_model_goes_is_told_as_well() -> None:
+    async with watched() as (service, viewer):
+        service.worker.send(CRASH)
+        await service.until(lambda: viewer.errors)
+        late = Viewer(2)
+        service.engine.viewer_opened(late)
+        assert late.errors == viewer.errors == ["model_crashed"]
+        service.worker.close()
+        await service.until(lambda: service.engine.state is State.CREATED)
+        service.attach()
+        await service.ready(Contract("m"))
+        service.engine.start()
+        next_one = Viewer(3)
+        service.engine.viewer_opened(next_one)
+        assert next_one.errors == []

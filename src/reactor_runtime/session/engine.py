@@ -36,6 +36,7 @@ from reactor_runtime.session.chores import Chores
 from reactor_runtime.session.commands import CommandDesk, told
 from reactor_runtime.session.deadline import Deadline
 from reactor_runtime.session.departures import Departures
+from reactor_runtime.session.faults import UNEXPLAINED, Faults, Reason
 from reactor_runtime.session.incoming import IncomingTracks
 from reactor_runtime.session.journal import MAX_DETAIL, Journal
 from reactor_runtime.session.machine import FACTS, LIVE, Event, SessionError, State, after
@@ -57,10 +58,6 @@ log = logging.getLogger("reactor.session")
 MAX_VIEWERS = 64
 GOING_DOWN = "the server is shutting down"
 MODERATION = {"action": "terminate", "message": "Session terminated due to policy violation."}
-UNEXPLAINED = ("model_killed", "the model's process died")
-EXPLAIN_S = 5.0
-"""How long the supervisor has to say why a worker is gone, before the viewers are told without a reason. It says so as
-soon as the process has ended, which may take its time after the link has: a graphics card is given back in between."""
 FILES_S = 10.0
 """How long at least a session waits for the files that it is to begin with."""
 PING_TIMEOUT_S = 20.0
@@ -92,7 +89,6 @@ class SessionEngine:
         self.detail = "the model's process is starting"
         self.session: str | None = None
         self._ending = self._cause = ""
-        self._explain = Deadline()
         self._loop = asyncio.get_running_loop()
         self._orphan_timeout = orphan_timeout
         self._on_end = on_end
@@ -112,7 +108,7 @@ class SessionEngine:
             *desks, lambda: self.contract, lambda: self.state in LIVE, self._subscribe, self._note
         )
         self._values: dict[str, Any] = {}
-        self._fault: tuple[str, str, str | None] | None = None
+        self._faults = Faults(self._tell_fault)
         self._patience = Deadline()
         self._statistics = Statistics(self._tracks, self._incoming)
         self.paths = Paths()
@@ -132,8 +128,7 @@ class SessionEngine:
         if self.state is State.TERMINATED:  # The last load failed, and another is tried.
             self._move(Event.WORKER_LOST, reason="error", error=self.detail)
             self._note("initializing")
-        if self._explain.armed:
-            self.worker_died(*UNEXPLAINED)
+        self._faults.replaced()
         self._loading_since = time.monotonic()
         self._port = WorkerPort(
             sock,
@@ -147,11 +142,8 @@ class SessionEngine:
         )
 
     def worker_died(self, code: str, message: str) -> None:
-        """The supervisor knows why a worker is gone, or will be at once."""
-        self._explain.disarm()
-        if self._fault is None and (self._port is None or self.state in LIVE):
-            self._fault = (code, message, None)
-            self._tell_fault()
+        """The supervisor knows how a worker has ended."""
+        self._faults.exited(Reason(code, message), linked=self._port is not None)
 
     def _worker_said(self, port: WorkerPort, message: LinkMessage) -> None:
         if port is not self._port:
@@ -183,7 +175,7 @@ class SessionEngine:
     def _worker_status(self, status: Status) -> None:
         self.model, self.detail = status.model, status.detail
         if status.phase == "ready" and status.contract is not None:
-            self._fault = None
+            self._faults.loaded()
             self._use(status.contract)
             self._move(Event.LOADED, took_s=status.took_s)
             if self._here:  # They stayed when the model died, and may start again.
@@ -197,14 +189,12 @@ class SessionEngine:
                 self._attend("nobody came back")
                 self._demand()
         elif status.phase == "failed":
-            self._fault = ("load_failed", status.detail, None)
-            self._tell_fault()
+            self._faults.said(Reason("load_failed", status.detail))
             self._move(Event.LOAD_FAILED, took_s=status.took_s, error=status.detail)
 
     def _worker_fault(self, fault: Fault) -> None:
         if fault.fatal:
-            self._fault = (fault.code, fault.message, fault.exception)
-            self._tell_fault()
+            self._faults.said(Reason(fault.code, fault.message, fault.exception))
         else:
             self._note("error", message=fault.message, code=fault.code, exception=fault.exception)
             self._here.broadcast(problem(fault.code, fault.message, fault.exception), fault.client)
@@ -215,15 +205,13 @@ class SessionEngine:
         self._port = None
         if self.state is State.TERMINATED:
             return
-        if self._fault is None and self._here:
-            # The supervisor is about to say why; nobody is left waiting should it not.
-            self._explain.arm(EXPLAIN_S, self.worker_died, *UNEXPLAINED)
-        self._desk.fail_all(UNEXPLAINED[1])
+        self._faults.unlinked(missed=bool(self._here))
+        self._desk.fail_all(UNEXPLAINED.message)
         self._forget_session()
         self._loading_since = time.monotonic()
         self.detail = "the model's process is being started again"
         self._patience.disarm()
-        self._move(Event.WORKER_LOST, reason="error", error=self._fault[1] if self._fault else UNEXPLAINED[1])
+        self._move(Event.WORKER_LOST, reason="error", error=(self._faults.reason or UNEXPLAINED).message)
         self._note("initializing")
 
     def _use(self, contract: Contract) -> None:
@@ -343,6 +331,8 @@ class SessionEngine:
             self._departures.close(viewer)
             return
         self._join(self._here.add(viewer, time.monotonic()))
+        if self._faults.reason is not None:  # The model is about to go.
+            viewer.send(problem(*self._faults.reason))
 
     def viewer_closed(self, viewer: Viewer, reason: str) -> None:
         attendance = self._here.of(viewer)
@@ -443,11 +433,9 @@ class SessionEngine:
     def _session_facts(self) -> dict[str, Any]:
         return {"state": self.state, "viewers": len(self._here), "detail": self.detail}
 
-    def _tell_fault(self) -> None:
-        if self._fault is not None:
-            code, message, exception = self._fault
-            self._note("error", message=message, code=code, exception=exception)
-            self._here.broadcast(problem(code, message, exception))
+    def _tell_fault(self, reason: Reason) -> None:
+        self._note("error", **reason._asdict())
+        self._here.broadcast(problem(*reason))
 
     def _note(self, event: str, /, most: int = MAX_DETAIL, **detail: Any) -> None:
         self.journal.record(event, self.state, detail=detail, most=most)

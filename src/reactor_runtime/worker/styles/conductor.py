@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import queue
 import sys
@@ -10,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -147,6 +147,8 @@ class Lockstep:
             self._ours = True
         request = _Request(work, self._take_debt() if mine else None)
         self._requests.put(request)
+        if self._closed:
+            self._refuse()  # Nobody may have been left to take it.
         try:
             result: T = request.answer.result()
         finally:
@@ -217,7 +219,12 @@ class Lockstep:
             await self._pay(self._take_debt())
         finally:
             self._closed = True
-            while not self._requests.empty():
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Answer all calls that wait. Any thread."""
+        with contextlib.suppress(queue.Empty):
+            while True:
                 if (left := self._requests.get_nowait()) is not None:
                     left.answer.set_exception(RuntimeError(OVER))
 
@@ -282,7 +289,7 @@ class StopEvent(threading.Event):
         return self._conductor.wait(self, super().wait, timeout)
 
 
-@contextmanager
+@contextlib.contextmanager
 def sleep_in_step() -> Iterator[None]:
     """Within, `time.sleep` on a session's thread in lockstep takes as much virtual time: see `Lockstep.slept`. On other
     threads, and for whoever took hold of it before, it is as ever. Enter it before the author's files are imported.
