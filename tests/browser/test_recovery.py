@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -13,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from tests.browser.conftest import OpenTab
 from tests.browser.playground import LIVE_WITHIN_S, Tab, eventually
+from tests.browser.playground import tab as new_tab
 from tests.browser.service import Service, running, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -125,6 +127,55 @@ async def test_the_last_frames_of_a_model_that_lingers_are_not_taken_for_its_ret
     await tab.live()
     labels = [label for label, _ in groupby(said["label"] for said in await tab.page.evaluate("seen"))]
     assert labels == ["Restarting", "Live"]
+
+
+async def test_a_session_that_is_ended_before_the_model_shows_itself_again_is_not_begun_anew(
+    open_tab: OpenTab, service: Service
+) -> None:
+    tab = await open_tab(script=WATCH + LATE)
+    title = tab.page.locator("#overlay-title")
+    await tab.live()
+    await tab.page.evaluate("window.late = 600_000")
+    await tab.control("crash").check()
+    await expect(title).to_have_text("Waiting for first frame", timeout=LIVE_WITHIN_S * 1000)
+    await asyncio.to_thread(service.end_session)
+    await expect(title).to_have_text("Session ended")
+    await asyncio.sleep(1.5)  # That nothing happens is what is checked.
+    assert service.health()["state"] == "READY"
+
+
+HOPELESS = """
+from reactor_runtime.interface import InputState, Output, ReactorPipeline, Video
+
+
+class Picture(Output):
+    main_video: Video
+
+
+class Hopeless(ReactorPipeline):
+    state: InputState
+
+    def inference(self):
+        raise ValueError("boom")
+        yield
+"""
+
+
+async def test_of_a_model_that_keeps_stopping_the_page_says_so_and_goes_on_saying_it(
+    browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "pipeline.py").write_text(HOPELESS)
+    (tmp_path / "reactor.yaml").write_text("model: pipeline:Hopeless\nname: hopeless\n")
+    with running(tmp_path) as service:
+        async with new_tab(browser, service.address, script=WATCH) as tab:
+            title = tab.page.locator("#overlay-title")
+            await expect(title).to_have_text("The model keeps stopping", timeout=LIVE_WITHIN_S * 1000)
+            await eventually(
+                lambda: asyncio.to_thread(service.health), lambda told: told["state"] == "READY", "it loads"
+            )
+            await asyncio.sleep(1.5)  # That nothing happens is what is checked.
+            labels = [said["label"] for said in await tab.page.evaluate("seen")]
+            assert set(labels[labels.index("Failed") :]) == {"Failed"}
 
 
 async def test_the_page_finds_back_within_ten_seconds_when_the_service_is_killed(

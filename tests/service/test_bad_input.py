@@ -97,7 +97,7 @@ def _giant(lamp: Lamp, size: int) -> Iterator[IO[str]]:
         process.stdout.close()
 
 
-def test_a_flood_from_one_person_is_limited_and_the_others_see_no_difference(lamp: Lamp, watch: Watch):
+def test_a_flood_from_one_person_is_limited_and_the_others_go_on_watching(lamp: Lamp, watch: Watch):
     flooder, other = watch(lamp.service).watch(), watch(lamp.service).watch(start=False)
     other.wait_moving(60)
     end = other.frames[-1].at

@@ -105,12 +105,14 @@ def test_a_load_that_fails_is_told_at_health_and_at_the_terminal_and_ends_with_1
     service.line("Loading")
     # What ends the service a second later stands still while all is asked.
     os.kill(service.process.pid, signal.SIGSTOP)
-    (folder / "model.py.go").touch()
-    seen = service.state("TERMINATED")
-    start = service.http("POST", "/start_session")
-    upload = service.http("POST", "/sessions/local/uploads", {"name": "a", "size": 1, "mime_type": "b"})
-    went_on = time.monotonic()
-    os.kill(service.process.pid, signal.SIGCONT)
+    try:
+        (folder / "model.py.go").touch()
+        seen = service.state("TERMINATED")
+        start = service.http("POST", "/start_session")
+        upload = service.http("POST", "/sessions/local/uploads", {"name": "a", "size": 1, "mime_type": "b"})
+        went_on = time.monotonic()
+    finally:
+        os.kill(service.process.pid, signal.SIGCONT)
     assert seen["status"] == "unhealthy"
     assert seen["detail"] == f"load() raised: {text}"
     assert start.status == 503

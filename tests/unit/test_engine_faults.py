@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
@@ -9,7 +10,7 @@ import pytest
 
 from reactor_runtime.contract import Contract
 from reactor_runtime.link import Fault
-from reactor_runtime.session import State, faults
+from reactor_runtime.session import State, faults, seat
 from reactor_runtime.wire import Notice, ServerMessage
 from tests.unit import engine_kit
 from tests.unit.engine_kit import LinkedEngine
@@ -56,13 +57,20 @@ CRASH = Fault("model_crashed", "boom", "ValueError", fatal=True)
 KILLED = "model_killed", "the model's process ended with exit code 1"
 
 
-async def test_what_a_worker_says_of_its_end_goes_before_what_the_supervisor_says_that_is_heard_first() -> None:
+@pytest.mark.parametrize("replaced", [False, True], ids=["", "and another worker"])
+async def test_what_a_worker_says_of_its_end_goes_before_what_the_supervisor_says_that_is_heard_first(
+    replaced: bool,
+) -> None:
     async with watched() as (service, viewer):
-        service.worker.send(CRASH)
-        service.engine.worker_died(*KILLED)  # It has not been read yet: the loop has not turned since.
+        service.worker.send(CRASH)  # Nothing of it is read yet: the loop does not turn until all is said.
+        service.engine.worker_died(*KILLED)
         service.worker.close()
+        if replaced:
+            service.attach()
         await service.until(lambda: service.engine.state is State.CREATED)
         assert viewer.errors == ["model_crashed"]
+        if replaced:
+            await service.ready(Contract("m"))
 
 
 async def test_of_a_worker_that_says_nothing_the_supervisor_is_told_when_its_link_has_ended() -> None:
@@ -77,13 +85,16 @@ async def test_of_a_worker_that_says_nothing_the_supervisor_is_told_when_its_lin
 async def test_a_link_that_a_child_of_a_dead_worker_holds_open_keeps_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(faults, "LAST_WORDS_S", 0.05)
+    monkeypatch.setattr(seat, "LAST_WORDS_S", 0.05)
     async with watched() as (service, viewer):
+        first = service.worker
         service.engine.worker_died(*KILLED)
-        await service.until(lambda: viewer.errors)
         service.attach()
+        await service.until(lambda: viewer.errors)
         assert service.engine.state is State.CREATED
         assert viewer.errors == ["model_killed"]
+        await service.ready(Contract("m"))
+        first.close()
 
 
 async def test_a_worker_of_whose_end_nobody_says_anything_is_told_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +113,20 @@ async def test_another_worker_that_comes_ends_the_wait_for_a_reason() -> None:
         assert viewer.errors == []
         service.attach()
         assert viewer.errors == ["model_killed"]
+
+
+async def test_a_worker_that_dies_while_it_loads_is_told_for_itself() -> None:
+    async with watched() as (service, viewer):
+        service.worker.send(CRASH)
+        service.worker.close()
+        await service.until(lambda: service.engine.state is State.CREATED)
+        service.attach()
+        service.worker.close()
+        service.engine.worker_died(*KILLED)
+        await service.until(lambda: len(viewer.errors) == 2)
+        assert viewer.errors == ["model_crashed", "model_killed"]
+        facts = [json.loads(fact.body) for fact in service.engine.journal.after(0)]
+        assert [fact["detail"]["error"] for fact in facts if fact["event"] == "eviction"] == ["boom", KILLED[1]]
 
 
 async def test_who_joins_while_the_model_goes_is_told_as_well() -> None:

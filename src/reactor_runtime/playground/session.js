@@ -235,7 +235,7 @@ export class Session extends EventTarget {
     if (message.scope === "runtime") {
       if (message.type === "error" && isModelFault(message.data.code)) this.#crashed(message.data, signal);
       else if (message.type === "error" && message.data.code === "viewer_limit") this.#fail("The session is full", message.data.message, "Try again");
-      else if (message.type === "sessionEnded" && !this.#recovering) this.#ended(message.data.reason);
+      else if (message.type === "sessionEnded") this.#ended(message.data.reason);
       else if (message.type === "session" && WITHOUT_SESSION.includes(message.data.state)) this.#lost(signal);
     }
     this.#emit("message", message);
@@ -254,6 +254,7 @@ export class Session extends EventTarget {
     this.#framesCountFrom = performance.now() + 700;
     if (this.#modelUp) {
       this.#modelUp = false;
+      this.#gone = false;
       this.#crashes += 1;
     }
     this.#emit("crash", { ...error, attempt: this.#crashes, allowed: CRASHES_ALLOWED });
@@ -263,7 +264,7 @@ export class Session extends EventTarget {
   /** The model went. Who joined while it did was not told of the fault. */
   #lost(signal) {
     this.#gone = true;
-    if (this.#recovering) return;
+    if (this.#recovering || this.#gaveUp) return;
     this.#faulty = true;
     this.#framesCountFrom = Math.max(this.#framesCountFrom, performance.now());
     this.#recover(signal).catch(() => {});
@@ -337,6 +338,7 @@ export class Session extends EventTarget {
     clearTimeout(this.#steady);
     this.#modelUp = true;
     this.#faulty = false;
+    this.#gone = false;
     this.#waitingForFrame = false;
     this.#everConnected = false;
     this.#abort?.abort(new DOMException("left", "AbortError"));

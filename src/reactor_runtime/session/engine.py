@@ -42,6 +42,7 @@ from reactor_runtime.session.journal import MAX_DETAIL, Journal
 from reactor_runtime.session.machine import FACTS, LIVE, Event, SessionError, State, after
 from reactor_runtime.session.paths import Paths
 from reactor_runtime.session.requests import Requests
+from reactor_runtime.session.seat import Seat
 from reactor_runtime.session.starting import STREAM, SYSTEM, Order, judged
 from reactor_runtime.session.statistics import Statistics
 from reactor_runtime.session.step_desk import StepDesk
@@ -96,7 +97,7 @@ class SessionEngine:
         self._time_up = Deadline()
         self._tracks = OutgoingTracks(self._on_shown)
         self._incoming = IncomingTracks(self._forward)
-        self._port: WorkerPort | None = None
+        self._seat = Seat(self._worker_comes, self._worker_lost)
         self._here = Audience()
         self.uploads = UploadStore(self._forward, lambda: self._desk.file_came())
         steps = StepRequests(self._forward, self.uploads.require, self._incoming, self._note)
@@ -122,15 +123,15 @@ class SessionEngine:
 
     def attach_worker(self, sock: socket.socket) -> None:
         """A worker's link has come; it tells by itself where it stands."""
-        if (old := self._port) is not None:  # Its end has not been read yet.
-            self._worker_lost(old)
-            old.close()
+        self._seat.come(sock)
+
+    def _worker_comes(self, sock: socket.socket) -> WorkerPort:
         if self.state is State.TERMINATED:  # The last load failed, and another is tried.
             self._move(Event.WORKER_LOST, reason="error", error=self.detail)
             self._note("initializing")
         self._faults.replaced()
         self._loading_since = time.monotonic()
-        self._port = WorkerPort(
+        return WorkerPort(
             sock,
             self._loop,
             tracks=self._tracks,
@@ -138,15 +139,16 @@ class SessionEngine:
             session=lambda: self.session,
             on_message=self._worker_said,
             on_step=self.steps.requests.answered,
-            on_lost=self._worker_lost,
+            on_lost=self._seat.lost,
         )
 
     def worker_died(self, code: str, message: str) -> None:
         """The supervisor knows how a worker has ended."""
-        self._faults.exited(Reason(code, message), linked=self._port is not None)
+        self._faults.exited(Reason(code, message), linked=self._seat.port is not None)
+        self._seat.dead()
 
     def _worker_said(self, port: WorkerPort, message: LinkMessage) -> None:
-        if port is not self._port:
+        if port is not self._seat.port:
             return
         match message:
             case Status():
@@ -175,7 +177,6 @@ class SessionEngine:
     def _worker_status(self, status: Status) -> None:
         self.model, self.detail = status.model, status.detail
         if status.phase == "ready" and status.contract is not None:
-            self._faults.loaded()
             self._use(status.contract)
             self._move(Event.LOADED, took_s=status.took_s)
             if self._here:  # They stayed when the model died, and may start again.
@@ -199,10 +200,7 @@ class SessionEngine:
             self._note("error", message=fault.message, code=fault.code, exception=fault.exception)
             self._here.broadcast(problem(fault.code, fault.message, fault.exception), fault.client)
 
-    def _worker_lost(self, port: WorkerPort) -> None:
-        if port is not self._port:
-            return
-        self._port = None
+    def _worker_lost(self) -> None:
         if self.state is State.TERMINATED:
             return
         self._faults.unlinked(missed=bool(self._here))
@@ -312,8 +310,7 @@ class SessionEngine:
         self._move(Event.SHUTDOWN, reason="evicted")
         self._patience.disarm()
         await self._departures.wait(1.0)
-        if self._port is not None:
-            self._port.close()
+        self._seat.close()
         self._tracks.close()
         self.steps.results.close()
 
@@ -449,7 +446,7 @@ class SessionEngine:
     # Small parts ------------------------------------------------------------------------------------------------------
 
     def _forward(self, message: FromEdge, fds: Sequence[int] = ()) -> bool:
-        port = self._port
+        port = self._seat.port
         return port is not None and port.send(message, fds)
 
     def _send(self, message: Any) -> None:

@@ -10,9 +10,6 @@ from reactor_runtime.session.deadline import Deadline
 EXPLAIN_S: Final = 5.0
 """How long the supervisor has to say why a worker is gone, before it is told without a reason. It says so as soon as
 the process has ended, which may take its time after the link has: a graphics card is given back in between."""
-LAST_WORDS_S: Final = 1.0
-"""How long what a worker has sent may take to be read once it is dead. The link has an end as soon as all is read, if
-no child of the worker holds it open."""
 
 
 class Reason(NamedTuple):
@@ -30,21 +27,17 @@ class Faults:
     """What has become of one worker after the other. Belongs to the event loop's thread.
 
     Three tell of a death, in any order: the worker in its last message, the end of its link, and the supervisor.
-    `tell` is called once: with what the worker says, else with what the supervisor does, else with `UNEXPLAINED`.
+    `tell` is called once for each: with what the worker says, else with what the supervisor does, else with
+    `UNEXPLAINED`.
     """
 
     def __init__(self, tell: Callable[[Reason], None]) -> None:
         self.reason: Reason | None = None
-        """Why there is no model; None while it loads for the first time, and from when it is loaded."""
+        """What has ended the worker; None once another has come."""
         self._tell = tell
         self._heard: Reason | None = None
-        """From the supervisor, when the worker may yet have said more."""
+        """From the supervisor, while the worker's own word may still come."""
         self._due = Deadline()
-
-    def loaded(self) -> None:
-        """There is a model."""
-        self.reason = self._heard = None
-        self._due.disarm()
 
     def said(self, reason: Reason) -> None:
         """The worker itself says what ends it."""
@@ -55,10 +48,9 @@ class Faults:
     def exited(self, reason: Reason, *, linked: bool) -> None:
         """The supervisor says how the process has ended; `linked`, if its link has not."""
         if self.reason is not None:
-            self._due.disarm()
-        elif linked:
+            return
+        if linked:
             self._heard = reason
-            self._due.arm(LAST_WORDS_S, self.said, reason)
         else:
             self.said(reason)
 
@@ -73,3 +65,4 @@ class Faults:
         """Another worker has come: nobody will say more of the last."""
         if self._due.armed:
             self.said(UNEXPLAINED)
+        self.reason = None
