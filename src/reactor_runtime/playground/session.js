@@ -50,7 +50,7 @@ export class Session extends EventTarget {
   #crashes = 0;
   #modelUp = true;
   #faulty = false; // a fault was reported, and no frame has come since
-  #gone = false; // so is the session that had it: the next is of a model that was loaded again
+  #gone = false; // the session that had the fault is over: the next is of a model that was loaded again
   #framesCountFrom = 0; // frames that were on their way when the model died may still arrive
   #steady = 0;
   #recovering = false;

@@ -40,7 +40,7 @@ class Faults:
         self._due = Deadline()
 
     def said(self, reason: Reason) -> None:
-        """The worker itself says what ends it."""
+        """The worker itself says what ends it; or its end is known from others, and it will say nothing any more."""
         self.reason, self._heard = reason, None
         self._due.disarm()
         self._tell(reason)
