@@ -161,21 +161,34 @@ class Hopeless(ReactorPipeline):
 """
 
 
+LATE_ANSWERS = """
+  const answered = window.fetch;
+  window.fetch = async (path, ...options) => {
+    const answer = await answered(path, ...options);
+    if (path === "/start_session") await new Promise((resolve) => setTimeout(resolve, 700));
+    return answer;
+  };
+"""
+
+
+@pytest.mark.timeout(240)
 async def test_of_a_model_that_keeps_stopping_the_page_says_so_and_goes_on_saying_it(
     browser: Browser, tmp_path: Path
 ) -> None:
+    """Also if it hears of each fault before it hears that the session has begun."""
     (tmp_path / "pipeline.py").write_text(HOPELESS)
     (tmp_path / "reactor.yaml").write_text("model: pipeline:Hopeless\nname: hopeless\n")
     with running(tmp_path) as service:
-        async with new_tab(browser, service.address, script=WATCH) as tab:
+        async with new_tab(browser, service.address, script=WATCH + LATE_ANSWERS) as tab:
             title = tab.page.locator("#overlay-title")
-            await expect(title).to_have_text("The model keeps stopping", timeout=LIVE_WITHIN_S * 1000)
+            await expect(title).to_have_text("The model keeps stopping", timeout=5 * LIVE_WITHIN_S * 1000)
             await eventually(
                 lambda: asyncio.to_thread(service.health), lambda told: told["state"] == "READY", "it loads"
             )
             await asyncio.sleep(1.5)  # That nothing happens is what is checked.
             labels = [said["label"] for said in await tab.page.evaluate("seen")]
             assert set(labels[labels.index("Failed") :]) == {"Failed"}
+            assert service.output.count("ValueError: boom") == 5
 
 
 async def test_the_page_finds_back_within_ten_seconds_when_the_service_is_killed(

@@ -129,6 +129,16 @@ async def test_a_worker_that_dies_while_it_loads_is_told_for_itself() -> None:
         assert [fact["detail"]["error"] for fact in facts if fact["event"] == "eviction"] == ["boom", KILLED[1]]
 
 
+async def test_a_worker_that_tells_of_its_end_twice_is_heard_once() -> None:
+    """It raises just as it is given up."""
+    async with watched() as (service, viewer):
+        service.worker.send(CRASH)
+        service.worker.send(Fault("model_crashed", "it did not return", fatal=True))
+        service.worker.close()
+        await service.until(lambda: service.engine.state is State.CREATED)
+        assert viewer.errors == ["model_crashed"]
+
+
 async def test_who_joins_while_the_model_goes_is_told_as_well() -> None:
     async with watched() as (service, viewer):
         service.worker.send(CRASH)

@@ -247,16 +247,14 @@ export class Session extends EventTarget {
     this.#finish("Session ended", reason ? sentence(reason) : "", "Start a new session");
   }
 
-  /** One fault of the model. Several reports of the same fault (hung, then killed) count once. */
+  /** One fault of the model: the server tells each once. */
   #crashed(error, signal) {
     clearTimeout(this.#steady);
     this.#faulty = true;
     this.#framesCountFrom = performance.now() + 700;
-    if (this.#modelUp) {
-      this.#modelUp = false;
-      this.#gone = false;
-      this.#crashes += 1;
-    }
+    this.#modelUp = false;
+    this.#gone = false;
+    this.#crashes += 1;
     this.#emit("crash", { ...error, attempt: this.#crashes, allowed: CRASHES_ALLOWED });
     if (!this.#recovering) this.#recover(signal).catch(() => {});
   }
@@ -290,9 +288,9 @@ export class Session extends EventTarget {
         if (health.state === "CREATED") say("Restarting the model…", progressOf(health.detail));
         else if (health.state === "TERMINATED") this.#loadFailed(health.detail);
         else if (health.state === "READY") {
+          this.#modelUp = true; // of its next fault may be heard before the answer is
           const answer = await api.startSession(signal).catch(() => null);
-          if (!answer || answer.retryAfter) continue;
-          this.#modelUp = true;
+          if (!answer || answer.retryAfter || !this.#modelUp) continue;
           this.#framesCountFrom = Math.max(this.#framesCountFrom, performance.now());
           say(AWAITS_FRAME, "");
         } else if (this.#gone && (health.state === "WAITING" || health.state === "STREAMING")) {

@@ -41,6 +41,8 @@ class Faults:
 
     def said(self, reason: Reason) -> None:
         """The worker itself says what ends it; or its end is known from others, and it will say nothing any more."""
+        if self.reason is not None:
+            return
         self.reason, self._heard = reason, None
         self._due.disarm()
         self._tell(reason)
