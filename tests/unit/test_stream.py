@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from reactor_runtime.link import Frame
+from reactor_runtime.media import still
 from reactor_runtime.media import stream as stream_module
 from reactor_runtime.media.encoder import Codec, EncodedPacket, Encoder
 from reactor_runtime.media.stream import KEYFRAME_INTERVAL_S, VideoStream
@@ -95,6 +96,7 @@ class Track:
         applied: tuple[int, ...] = (),
         size: tuple[int, int] = (128, 96),
         metadata: bytes = b"",
+        fps: float = 30.0,
     ) -> int:
         self.seq += 1
         layout, pixels = i420(flat(value, *size))
@@ -102,16 +104,23 @@ class Track:
         due = now + int(delay * 1e9)
         self.due_ns.append(due)
         facts: dict[str, Any] = {"applied": applied, "metadata": metadata}
-        frame = Frame(1, self.seq, "v", self.seq, layout.width, layout.height, due, now, "s", 1, 30.0, **facts)
+        frame = Frame(1, self.seq, "v", self.seq, layout.width, layout.height, due, now, "s", 1, fps, **facts)
         self.stream.submit(frame, pixels, self._release)
         return self.seq
 
-    def emit_after(self, seconds: float, value: int) -> None:
+    def emit_after(self, seconds: float, value: int, fps: float = 30.0) -> None:
         """Move the clock and emit, before the stream can look at the one without the other."""
         assert isinstance(self.clock, Clock)
         with self.stream._cond:
             self.clock.ns += int(seconds * 1e9)
-            self.emit(value)
+            self.emit(value, fps=fps)
+
+    def pass_by(self, seconds: float) -> None:
+        """Move the clock, and let the stream look at it."""
+        assert isinstance(self.clock, Clock)
+        with self.stream._cond:
+            self.clock.ns += round(seconds * 1e9)
+            self.stream._cond.notify()
 
     def watch(self, codec: Codec = Codec.VP8) -> Viewer:
         viewer = Viewer(self.news, codec)
@@ -135,6 +144,12 @@ class Clock:
 
     def __call__(self) -> int:
         return self.ns
+
+
+@pytest.fixture(autouse=True)
+def sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that no other follows is not sent again, but where that is the subject."""
+    monkeypatch.setattr(still, "STILL_S", 3600.0)
 
 
 @pytest.fixture
@@ -192,6 +207,42 @@ def test_of_several_that_are_due_the_newest_is_sent_and_shows_what_all_would_hav
     assert sorted(track.released) == [(0, True), (1, False), (2, False), (3, True)]
     stats = track.stream.stats()
     assert (stats.frames, stats.dropped) == (2, 2)
+
+
+def test_a_picture_that_none_follows_is_sent_again_and_each_time_after_twice_as_long(
+    clocked: Track, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(still, "STILL_S", 0.1)
+    viewer = clocked.watch()
+    clocked.emit(100, metadata=b"of it")
+    clocked.news.until(lambda: viewer.packets)
+    for sent, gap in enumerate((0.1, 0.2, 0.4), 2):
+        clocked.pass_by(gap - 0.01)
+        with pytest.raises(AssertionError):
+            clocked.news.until(lambda sent=sent: len(viewer.packets) >= sent, deadline=0.1)
+        clocked.pass_by(0.02)
+        clocked.news.until(lambda sent=sent: len(viewer.packets) >= sent)
+    late = clocked.watch()
+    clocked.news.until(lambda: late.packets)
+    clocked.pass_by(0.11)
+    clocked.news.until(lambda: len(late.packets) == 2)
+    assert {(packet.seq, packet.metadata) for packet in viewer.packets} == {(0, b"of it")}
+    assert [packet.keyframe for packet in late.packets] == [True, False]
+    assert viewer.pictures() == pytest.approx([100] * 6, abs=2)
+
+
+def test_the_frames_of_a_slow_model_are_sent_once(
+    clocked: Track, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(still, "STILL_S", 0.1)
+    viewer = clocked.watch()
+    for value in range(10, 60, 10):
+        clocked.emit_after(0.5, value, fps=2.0)
+        clocked.news.until(lambda value=value: len(viewer.packets) >= value / 10)
+        clocked.pass_by(0.3)
+        with pytest.raises(AssertionError):
+            clocked.news.until(lambda value=value: len(viewer.packets) > value / 10, deadline=0.1)
+    assert [packet.seq for packet in viewer.packets] == [0, 1, 2, 3, 4]
 
 
 def test_one_who_joins_gets_the_last_picture_at_once_as_a_keyframe(track: Track) -> None:

@@ -18,6 +18,7 @@ import msgspec
 from reactor_runtime.link import Frame, I420Layout
 from reactor_runtime.media.encoder import RTP_CLOCK, Codec, EncodedPacket, Encoder, full_bitrate
 from reactor_runtime.media.group import Group, PacketSink, Subscription
+from reactor_runtime.media.still import Still
 from reactor_runtime.media.timing import StreamTimes
 
 log = logging.getLogger("reactor.media")
@@ -101,6 +102,7 @@ class VideoStream:
         self._opened_at: dict[Codec, float] = {}
         self._carried: tuple[int, ...] = ()
         self._last: _Shown | None = None
+        self._still = Still()
         self._blank = False
         self._doomed: list[Encoder] = []
         self._fps = 30.0
@@ -136,6 +138,7 @@ class VideoStream:
             group = self._groups.setdefault(codec, Group(retry_at=reopen_at))
             group.subscriptions[key] = Subscription(codec, sink)
             group.want(max(self._now(), group.keyframe_at + KEYFRAME_INTERVAL_S), repeat=True)
+            self._still.joined(self._now())
             self._cond.notify()
 
     def unsubscribe(self, key: Hashable) -> None:
@@ -286,10 +289,10 @@ class VideoStream:
 
     def _repeat_at(self) -> float | None:
         """When the last picture is to be sent again, if it is. The lock is held."""
-        if self._last is None:
+        if self._last is None or not self._groups:
             return None
         wanted = [(g.keyframe_from, g.retry_at) for g in self._groups.values() if g.repeat]
-        return min((max(when, retry_at) for when, retry_at in wanted if when is not None), default=None)
+        return min([self._still.at, *(max(when, retry_at) for when, retry_at in wanted if when is not None)])
 
     def _show(self, job: _Queued, epoch: int) -> None:
         frame = job.frame
@@ -306,6 +309,7 @@ class VideoStream:
             self._last, self._fps = last, frame.fps
             applied, self._carried = self._carried + frame.applied, ()
             self._blank = False
+            self._still.shown(self._now(), frame.fps)
             self._stats.frames += 1
             self._stats.width, self._stats.height = frame.width, frame.height
         if applied:
@@ -322,12 +326,14 @@ class VideoStream:
             blank, self._blank = self._blank, False
             if blank and last is not None:
                 last = self._last = _Shown(last.picture, last.seq)
+                self._still.shown(self._now(), self._fps)
+            again = self._still.again(self._now())
         if last is None:
             return
         if blank:
             for plane, value in zip(last.picture.planes, _BLACK, strict=True):
                 plane.update(bytes((value,)) * plane.buffer_size)
-        self._send(last, self._clock(), epoch, only_new=not blank)
+        self._send(last, self._clock(), epoch, only_new=not (blank or again))
 
     def _load(self, frame: Frame, pixels: memoryview) -> av.VideoFrame:
         """Copy a slot into a frame of FFmpeg's, so that the slot is free before the encoder runs."""
