@@ -158,6 +158,27 @@ async def test_an_optional_can_be_given_and_taken_back(hers: Tab, his: Tab) -> N
     await expect(his.page.get_by_role("checkbox", name="None")).to_be_checked()
 
 
+async def test_what_is_typed_is_kept_when_the_connection_goes(browser: Browser, service: Service, his: Tab) -> None:
+    """Also if another person's value waits until it is let go."""
+    async with tab(browser, service.address) as page:
+        await page.live()
+        none, limit = page.page.get_by_role("checkbox", name="None"), page.control("limit")
+        await none.uncheck()
+        await limit.fill("12")
+        await his.page.get_by_role("checkbox", name="None").uncheck()
+        await his.control("limit").fill("7")
+        await his.page.keyboard.press("Enter")
+        await his.receipt("set_limit", "applied", limit=7)
+        await page.page.evaluate(SETTLED)
+        await page.page.locator("#leave").evaluate("button => button.click()")
+        await page.page.keyboard.press("Tab")
+        await expect(page.problem("set_limit")).to_have_text("Not sent: there is no connection.")
+        await page.page.evaluate(SETTLED)
+        await expect(page.problem("set_limit")).to_be_visible()
+        await expect(none).not_to_be_checked()
+        await expect(limit).to_have_value("12")
+
+
 async def test_an_event_with_arguments_is_a_form(hers: Tab, his: Tab) -> None:
     run = hers.page.get_by_role("button", name="Run Move")
     await hers.control("x", "move").fill("-7")

@@ -156,11 +156,34 @@ async def test_the_page_asks_nobody_but_its_own_service(open_tab: OpenTab, servi
     assert tab.errors == []
 
 
+LATE_STOP = """
+  const answered = window.fetch;
+  const stopped = new Promise((resolve) => (window.answerStop = resolve));
+  window.fetch = async (path, ...options) => {
+    const answer = await answered(path, ...options);
+    if (path === "/stop_session") await stopped;
+    return answer;
+  };
+"""
+ALONE = """
+  const add = RTCDataChannel.prototype.addEventListener;
+  RTCDataChannel.prototype.addEventListener = function (kind, heard, ...options) {
+    const hear = (event) => JSON.parse(event.data).data.type === "session" || heard(event);
+    return add.call(this, kind, kind === "message" ? hear : heard, ...options);
+  };
+"""
+"""The page is not told who else is there."""
+
+
 async def test_stopping_ends_the_session_for_everybody_and_all_can_join_again(open_tab: OpenTab) -> None:
-    first, second = await open_tab(), await open_tab()
+    """An answer to the stop that comes when another session has begun does not end that."""
+    first, second = await open_tab(script=LATE_STOP), await open_tab(script=ALONE)
     for tab in (first, second):
         await tab.live()
-        await expect(tab.stat("viewers")).to_have_text("2")
+    await expect(first.stat("viewers")).to_have_text("2")
+    stop = second.page.get_by_role("button", name="Stop")
+    await stop.click()
+    await expect(stop).to_have_text("Stop for all?")
     stop = first.page.get_by_role("button", name="Stop")
     await stop.click()
     await expect(stop).to_have_text("Stop for all 2?")
@@ -172,3 +195,20 @@ async def test_stopping_ends_the_session_for_everybody_and_all_can_join_again(op
         await tab.page.get_by_role("button", name="Start a new session").click()
         await tab.live()
         await tab.moves()
+    await first.page.evaluate("answerStop(), new Promise((done) => setTimeout(done, 300))")
+    await expect(first.page.locator("#connection-text")).to_have_text("Live")
+
+
+async def test_who_leaves_is_not_told_what_came_at_the_same_moment(open_tab: OpenTab) -> None:
+    tab = await open_tab()
+    await tab.live()
+    await tab.page.evaluate(
+        """() => {
+          fetch("/stop_session", { method: "POST" });
+          const until = performance.now() + 1500;
+          while (performance.now() < until);
+          document.getElementById("leave").click();
+        }"""
+    )
+    await tab.page.evaluate("new Promise((done) => setTimeout(done, 300))")
+    await expect(tab.page.locator("#overlay-title")).to_have_text("You left")

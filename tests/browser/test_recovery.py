@@ -7,14 +7,15 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from http.client import HTTPException
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.conftest import OpenTab
 from tests.browser.playground import LIVE_WITHIN_S, Tab, eventually
@@ -69,21 +70,49 @@ async def assert_same_page(tab: Tab) -> None:
 
 
 async def test_an_exception_of_the_model_is_shown_and_the_stream_comes_back(open_tab: OpenTab) -> None:
+    """And the controls are as the model that comes back has them, whatever was tried while there was none."""
     tab = await open_tab(script=WATCH)
     await tab.live()
     await mark(tab)
     banner, switch = tab.page.get_by_role("alert").and_(tab.page.locator("#banner")), tab.control("crash")
-    await switch.check()
-    assert "boom" in (await says(tab, banner="ValueError"))["banner"]
+    async with held(tab, "**/start_session"):
+        await switch.check()
+        assert "boom" in (await says(tab, banner="ValueError"))["banner"]
+        await tab.control("speed").fill("9")
+        await expect(tab.problem("set_speed")).to_be_visible()
 
     await expect(banner).to_have_attribute("data-code", "recovered", timeout=LIVE_WITHIN_S * 1000)
     await tab.live()
     await tab.moves()
     await expect(switch).not_to_be_checked()
+    await expect(tab.control("speed")).to_have_value("3")
+    await expect(tab.problem("set_speed")).to_have_count(0)
     await assert_same_page(tab)
 
 
+@asynccontextmanager
+async def held(tab: Tab, path: str) -> AsyncIterator[None]:
+    """What the page asks of a path waits until the end of this."""
+    go_on = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await go_on.wait()
+        await route.continue_()
+
+    await tab.page.route(path, hold)
+    try:
+        yield
+    finally:
+        go_on.set()
+
+
 UNTOLD = """
+  const ask = window.fetch;
+  let answered = false;
+  window.fetch = async (path, ...options) => {
+    if (path === "/schema" && !answered) throw new TypeError((answered = "Failed to fetch"));
+    return ask(path, ...options);
+  };
   const add = RTCDataChannel.prototype.addEventListener;
   RTCDataChannel.prototype.addEventListener = function (kind, heard, ...options) {
     const hear = (event) => JSON.parse(event.data).data.type === "error" || heard(event);
@@ -93,7 +122,7 @@ UNTOLD = """
 
 
 async def test_a_page_that_was_not_told_of_the_fault_finds_back_too(open_tab: OpenTab) -> None:
-    """As one that joins at the very moment when the model dies."""
+    """As one that joins at the very moment when the model dies. Nor was it told at first which controls there are."""
     tab = await open_tab(script=WATCH + UNTOLD)
     await tab.live()
     await mark(tab)
@@ -103,6 +132,43 @@ async def test_a_page_that_was_not_told_of_the_fault_finds_back_too(open_tab: Op
     await tab.moves()
     await expect(tab.control("crash")).not_to_be_checked()
     await assert_same_page(tab)
+
+
+ONE_FRAME = """
+  window.slow = false;
+  let frame = null;
+  const one = () => new Promise((resolve) => (frame = resolve));
+  const request = HTMLVideoElement.prototype.requestVideoFrameCallback;
+  HTMLVideoElement.prototype.requestVideoFrameCallback = function (shown) {
+    return request.call(this, (...told) => {
+      if (!frame) return this.requestVideoFrameCallback(shown);
+      shown(...told);
+      frame();
+      frame = null;
+    });
+  };
+  const add = RTCDataChannel.prototype.addEventListener;
+  RTCDataChannel.prototype.addEventListener = function (kind, heard, ...options) {
+    return add.call(this, kind, kind === "open" ? (event) => one().then(() => heard(event)) : heard, ...options);
+  };
+  const answered = window.fetch;
+  window.fetch = async (path, ...options) => {
+    const answer = await answered(path, ...options);
+    if (path === "/start_session" && slow && answer.ok) await one();
+    return answer;
+  };
+"""
+"""Shows a frame before the channel is open, and, when `slow`, another before a session is said to have begun; no
+other is shown, as of a model that waits for a command."""
+
+
+async def test_a_single_frame_is_enough_also_if_it_comes_first(open_tab: OpenTab) -> None:
+    tab = await open_tab(script=WATCH + ONE_FRAME)
+    await tab.live()
+    await tab.page.evaluate("slow = true")
+    await tab.control("crash").check()
+    await says(tab, banner="The model is back.")
+    await tab.live()
 
 
 LATE = """
@@ -129,15 +195,36 @@ async def test_the_last_frames_of_a_model_that_lingers_are_not_taken_for_its_ret
     assert labels == ["Restarting", "Live"]
 
 
+LAG = """
+  window.lag = 0;
+  for (const { prototype } of [RTCPeerConnection, RTCDataChannel]) {
+    const add = prototype.addEventListener;
+    prototype.addEventListener = function (kind, heard, ...options) {
+      const hear = (event) => {
+        if (kind === "close") this.over = true;
+        heard(event);
+      };
+      return add.call(this, kind, (event) => (lag ? setTimeout(() => hear(event), lag) : hear(event)), ...options);
+    };
+  }
+  const { get } = Object.getOwnPropertyDescriptor(RTCDataChannel.prototype, "readyState");
+  const readyState = { get() { return lag && !this.over ? "open" : get.call(this); } };
+  Object.defineProperty(RTCDataChannel.prototype, "readyState", readyState);
+"""
+"""All that the connection tells comes so many milliseconds late, and in its order."""
+
+
 async def test_a_session_that_is_ended_before_the_model_shows_itself_again_is_not_begun_anew(
     open_tab: OpenTab, service: Service
 ) -> None:
-    tab = await open_tab(script=WATCH + LATE)
+    """Also if the page hears that the service is ready before it hears of the end."""
+    tab = await open_tab(script=WATCH + LATE + LAG)
     title = tab.page.locator("#overlay-title")
     await tab.live()
     await tab.page.evaluate("window.late = 600_000")
     await tab.control("crash").check()
     await expect(title).to_have_text("Waiting for first frame", timeout=LIVE_WITHIN_S * 1000)
+    await tab.page.evaluate("window.lag = 1000")
     await asyncio.to_thread(service.end_session)
     await expect(title).to_have_text("Session ended")
     await asyncio.sleep(1.5)  # That nothing happens is what is checked.
@@ -145,6 +232,8 @@ async def test_a_session_that_is_ended_before_the_model_shows_itself_again_is_no
 
 
 HOPELESS = """
+import time
+
 from reactor_runtime.interface import InputState, Output, ReactorPipeline, Video
 
 
@@ -156,6 +245,7 @@ class Hopeless(ReactorPipeline):
     state: InputState
 
     def inference(self):
+        time.sleep(0.4)
         raise ValueError("boom")
         yield
 """
@@ -163,9 +253,12 @@ class Hopeless(ReactorPipeline):
 
 LATE_ANSWERS = """
   const answered = window.fetch;
+  let begun = 0;
   window.fetch = async (path, ...options) => {
     const answer = await answered(path, ...options);
-    if (path === "/start_session") await new Promise((resolve) => setTimeout(resolve, 700));
+    begun += path === "/start_session" && answer.ok;
+    const late = path === (begun < 5 ? "/start_session" : "/health");
+    if (late) await new Promise((resolve) => setTimeout(resolve, 1000));
     return answer;
   };
 """
@@ -175,7 +268,9 @@ LATE_ANSWERS = """
 async def test_of_a_model_that_keeps_stopping_the_page_says_so_and_goes_on_saying_it(
     browser: Browser, tmp_path: Path
 ) -> None:
-    """Also if it hears of each fault before it hears that the session has begun."""
+    """Also if it hears of each fault before it hears that the session has begun, and of the last before it hears how
+    the service was.
+    """
     (tmp_path / "pipeline.py").write_text(HOPELESS)
     (tmp_path / "reactor.yaml").write_text("model: pipeline:Hopeless\nname: hopeless\n")
     with running(tmp_path) as service:
@@ -191,12 +286,25 @@ async def test_of_a_model_that_keeps_stopping_the_page_says_so_and_goes_on_sayin
             assert service.output.count("ValueError: boom") == 5
 
 
+UNSETTLED = """
+  const add = RTCDataChannel.prototype.addEventListener;
+  RTCDataChannel.prototype.addEventListener = function (kind, heard, ...options) {
+    const hear = (event) => JSON.parse(event.data).data.data?.status === "applied" || heard(event);
+    return add.call(this, kind, kind === "message" ? hear : heard, ...options);
+  };
+"""
+
+
 async def test_the_page_finds_back_within_ten_seconds_when_the_service_is_killed(
     open_tab: OpenTab, service: Service
 ) -> None:
-    """Of its coming back: how long the machine takes to start a process is no matter of the page's."""
-    tab = await open_tab(script=WATCH)
+    """Of its coming back: how long the machine takes to start a process is no matter of the page's. What was to become
+    of a command it does not learn any more, and says so.
+    """
+    tab = await open_tab(script=WATCH + UNSETTLED)
     await tab.live()
+    await tab.control("speed").fill("7")
+    await tab.receipt("set_speed", "accepted", speed=7)
     pid, track = service.health()["pid"], await tab.track_id()
     await mark(tab)
     os.kill(pid, signal.SIGKILL)
@@ -207,6 +315,7 @@ async def test_the_page_finds_back_within_ten_seconds_when_the_service_is_killed
     await tab.live()
     await tab.moves()
     assert await tab.track_id() != track
+    await expect(tab.page.locator("#last-receipt")).to_have_attribute("data-status", "failed")
     await assert_same_page(tab)
 
 

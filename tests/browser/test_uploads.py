@@ -321,9 +321,21 @@ async def test_a_form_takes_the_file_back_that_it_no_longer_holds(browser: Brows
             assert not page.errors
 
 
+LATE_LOADS = """
+  window.loads = null;
+  const add = XMLHttpRequest.prototype.addEventListener;
+  XMLHttpRequest.prototype.addEventListener = function (kind, heard, ...options) {
+    const hear = (event) => (loads ? loads.push(() => heard(event)) : heard(event));
+    return add.call(this, kind, kind === "load" ? hear : heard, ...options);
+  };
+"""
+"""While `loads` is a list, it keeps what is to be done when an upload is answered."""
+
+
 async def test_an_action_is_run_with_its_file_again_and_again_and_in_the_next_session_too(browser: Browser) -> None:
+    """Also if the page hears that the file has arrived when the session is over."""
     with running(MODELS / "postcards") as service:
-        async with tab(browser, service.address) as page:
+        async with tab(browser, service.address, script=LATE_LOADS) as page:
             await page.live()
             run = page.page.locator('button[data-command="send"][type="submit"]')
             await run.click()
@@ -337,11 +349,20 @@ async def test_an_action_is_run_with_its_file_again_and_again_and_in_the_next_se
                 await expect(repeats(page, "sent")).to_have_text(times)
             await shows(page, (200, 200, 200))
 
-            service.end_session()
-            await page.page.locator("#overlay-action").click()
-            await page.live()
-            await run.click()
-            await expect(page.told("sent")).to_have_text([told, told])
+            for late in (False, True):
+                if late:
+                    await page.page.evaluate("loads = []")
+                    await page.page.locator('[data-file="front"]').set_input_files([text("late.bin")])
+                    await eventually(lambda: page.page.evaluate("loads.length"), bool, "it has arrived")
+                service.end_session()
+                await page.page.locator("#overlay-action").click()
+                await page.live()
+                if late:
+                    await page.page.evaluate("loads.splice(0).forEach((heard) => heard()), loads = null")
+                await run.click()
+                newest = told.replace("card.bin", "late.bin").replace("100", "8") if late else told
+                await expect(page.told("sent").first).to_have_text(newest)
+                await expect(page.told("sent")).to_have_count(3 if late else 2)
             assert not page.errors
 
 

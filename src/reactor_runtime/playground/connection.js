@@ -136,6 +136,7 @@ export class Connection extends EventTarget {
   }
 
   #receive(text) {
+    if (this.#closed) return; // what had come by then is delivered all the same
     this.lastHeard = performance.now();
     let envelope;
     try {

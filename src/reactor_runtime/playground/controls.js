@@ -178,9 +178,13 @@ export class Controls {
     return { taken, runs: card.button ? card.command.label : "" };
   }
 
-  /** The session is over: files that were sent to it are no longer there. */
+  /** The session is over: files that were sent to it are no longer there, and the next tells its state anew. */
   forget() {
-    for (const card of this.#cards.values()) for (const field of card.fields) field.forget();
+    this.#state = {};
+    for (const card of this.#cards.values()) {
+      clearTimeout(card.timer);
+      for (const field of card.fields) field.forget();
+    }
   }
 
   /** Follows a command through its life: `record` is one of `Receipts`. */
@@ -237,7 +241,6 @@ export class Controls {
   /** Without a connection the controls are dimmed, but keep what was typed. */
   setOffline(offline) {
     this.#root.dataset.offline = String(offline);
-    if (offline) this.#state = {};
     if (offline) this.forget(); // the server may be another by the time it is back
   }
 }

@@ -47,7 +47,7 @@ const controls = new Controls(byId("commands"), {
   tail: letterbox.element,
 });
 const HINT_AFTER = 800; // a model that needs no input has shown something by then
-let viewers = 0;
+let viewers = 0; // 0: not told yet
 let left = false;
 let status = {};
 let hinting = 0;
@@ -75,6 +75,7 @@ function showHint() {
 inputs.addEventListener("change", showHint);
 
 session.addEventListener("connection", ({ detail: connection }) => {
+  viewers = 0;
   stats.watch(connection?.peer ?? null);
   receipts.forget();
   controls.setOffline(!connection);
@@ -115,6 +116,7 @@ const ON_RUNTIME_MESSAGE = {
   session(data) {
     viewers = data.viewers ?? viewers;
     if (session.connection && Number.isFinite(data.viewers)) stats.viewers(data.viewers);
+    if (data.state === "CREATED") controls.forget(); // the model went, which not each page is told as a fault
     if (data.state) log.add("session", `${data.state.toLowerCase()}, ${viewers} ${viewers === 1 ? "viewer" : "viewers"}`, "event");
   },
   sessionEnded(data) {
@@ -174,7 +176,7 @@ session.addEventListener("recovered", () => {
 
 byId("leave").addEventListener("click", () => (left ? session.join() : session.leave()));
 
-/** Others are watching too: ending their session takes a second click. */
+/** Others are watching too, or may be: ending their session takes a second click. */
 let armed = 0;
 const unarmed = [...byId("stop").querySelector("span").childNodes];
 byId("stop").addEventListener("click", async () => {
@@ -186,8 +188,8 @@ byId("stop").addEventListener("click", async () => {
     button.removeAttribute("data-armed");
     label.replaceChildren(...unarmed);
   };
-  if (viewers > 1 && !armed) {
-    setText(label, `Stop for all ${viewers}?`);
+  if (viewers !== 1 && !armed) {
+    setText(label, viewers ? `Stop for all ${viewers}?` : "Stop for all?");
     button.setAttribute("data-armed", "");
     armed = setTimeout(disarm, 4_000);
     return;

@@ -5,6 +5,7 @@ import { setText } from "./dom.js";
 const KEPT = 400;
 const LATENCIES_KEPT = 60;
 const FRAME_WITHIN = 5_000; // an applied command whose frame has not come by then is not measured
+const LOST = "The connection was lost before the outcome was known.";
 const CALM = 250; // ms a pending status must last before it replaces an outcome on the page
 
 /**
@@ -38,10 +39,13 @@ export class Receipts extends EventTarget {
     this.#emit("change", record);
   }
 
-  /** What was measured on another connection says nothing about this one. */
+  /** What was measured on another connection says nothing about this one, and what it has not told is not told any more. */
   forget() {
     this.#unseen = [];
     this.#latencies = [];
+    for (const record of this.#records.values()) {
+      if (record.status === "sent" || record.status === "accepted") this.receive({ id: record.id, status: "failed", reason: LOST });
+    }
   }
 
   /** A frame of `track` that arrived at `arrivedAt` was presented at `presentedAt`. */

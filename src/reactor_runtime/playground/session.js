@@ -51,6 +51,8 @@ export class Session extends EventTarget {
   #modelUp = true;
   #faulty = false; // a fault was reported, and no frame has come since
   #gone = false; // the session that had the fault is over: the next is of a model that was loaded again
+  #told = 0; // how often it was told over the connection that the model went
+  #running = true; // a session, by what was told over the connection last
   #framesCountFrom = 0; // frames that were on their way when the model died may still arrive
   #steady = 0;
   #recovering = false;
@@ -80,7 +82,9 @@ export class Session extends EventTarget {
 
   /** Ends the session for everyone. */
   async stop() {
+    const stopped = this.#abort;
     await api.stopSession();
+    if (stopped !== this.#abort) return; // its end was told before the answer, and another may have begun
     this.#finish("Session ended", "You stopped it for everyone.", "Start a new session");
   }
 
@@ -117,7 +121,6 @@ export class Session extends EventTarget {
       try {
         const descriptor = await this.#enter(signal);
         this.#hasVideo = (descriptor.capabilities?.tracks ?? []).some((track) => track.kind === "video" && track.direction === "recvonly");
-        api.schema(signal).then((schema) => schema && this.#emit("schema", schema), () => {});
         const ended = await this.#live(descriptor, signal, () => {
           failures = 0;
           mediaFailures = 0;
@@ -181,24 +184,29 @@ export class Session extends EventTarget {
   /** Connects and stays until the connection is gone. True when the session is over, false when it is worth another try. */
   async #live(descriptor, signal, onConnected) {
     if (!this.#everConnected) this.#say("connecting", "Connecting", "Connecting…", "", { busy: true });
+    const begun = performance.now();
     const connection = new Connection();
+    const here = new AbortController(); // what is asked on account of this connection ends with it
+    connection.addEventListener("closed", () => here.abort(), { once: true });
     connection.addEventListener("track", ({ detail }) => this.#emit("track", detail));
-    connection.addEventListener("message", ({ detail }) => this.#receive(detail, signal));
+    connection.addEventListener("message", ({ detail }) => this.#receive(detail, here.signal));
     const abandon = () => connection.close();
     signal.addEventListener("abort", abandon, { once: true });
+    this.#describe(here.signal).catch(() => {});
     try {
       await this.#ask(() => connection.open(descriptor, signal));
       this.#connection = connection;
       this.#everConnected = true;
       this.#modelUp = true;
+      this.#running = true;
       onConnected();
       this.#emit("connection", connection);
-      this.#awaitFrame();
+      this.#awaitFrame(begun);
       return await new Promise((resolve) => {
         this.#endLive = resolve;
         connection.addEventListener("closed", () => resolve(signal.aborted), { once: true });
         if (!connection.ready) resolve(signal.aborted);
-        this.#guard(connection, signal).then(() => resolve(false), () => {});
+        this.#guard(connection, here.signal).then(() => resolve(false), () => {});
       });
     } finally {
       signal.removeEventListener("abort", abandon);
@@ -208,6 +216,13 @@ export class Session extends EventTarget {
         this.#emit("connection", null);
       }
     }
+  }
+
+  /** Without the schema there are no controls: it is asked for until it comes. */
+  async #describe(signal) {
+    let schema;
+    while (!(schema = await api.schema(signal).catch(() => null))) await sleep(1_000, signal);
+    this.#emit("schema", schema);
   }
 
   /** Resolves when the server is gone, although the peer connection has not noticed it. */
@@ -225,8 +240,9 @@ export class Session extends EventTarget {
     }
   }
 
-  #awaitFrame() {
-    if (!this.#hasVideo) return this.#streaming();
+  /** Frames count from `begun` on: one that is shown before commands can be sent may be the only one; after a fault, the old model's. */
+  #awaitFrame(begun) {
+    if (!this.#hasVideo || (this.#lastFrame > begun && !this.#faulty)) return this.#streaming();
     this.#waitingForFrame = true;
     this.#say("connected", "Connected", AWAITS_FRAME, "", { busy: true });
   }
@@ -236,7 +252,7 @@ export class Session extends EventTarget {
       if (message.type === "error" && isModelFault(message.data.code)) this.#crashed(message.data, signal);
       else if (message.type === "error" && message.data.code === "viewer_limit") this.#fail("The session is full", message.data.message, "Try again");
       else if (message.type === "sessionEnded") this.#ended(message.data.reason);
-      else if (message.type === "session" && WITHOUT_SESSION.includes(message.data.state)) this.#lost(signal);
+      else if (message.type === "session") this.#moved(message.data.state, signal);
     }
     this.#emit("message", message);
   }
@@ -254,15 +270,26 @@ export class Session extends EventTarget {
     this.#framesCountFrom = performance.now() + 700;
     this.#modelUp = false;
     this.#gone = false;
+    this.#told += 1;
     this.#crashes += 1;
     this.#emit("crash", { ...error, attempt: this.#crashes, allowed: CRASHES_ALLOWED });
     if (!this.#recovering) this.#recover(signal).catch(() => {});
   }
 
+  /** That a model has loaded again may be told only when a session with it has begun: it is no other loss. */
+  #moved(state, signal) {
+    const ran = this.#running;
+    this.#running = !WITHOUT_SESSION.includes(state);
+    if (ran && !this.#running) this.#lost(signal);
+  }
+
   /** The model went. Who joined while it did was not told of the fault. */
   #lost(signal) {
     this.#gone = true;
-    if (this.#recovering || this.#gaveUp) return;
+    this.#told += 1;
+    if (this.#gaveUp) return;
+    this.#modelUp = false;
+    if (this.#recovering) return;
     this.#faulty = true;
     this.#framesCountFrom = Math.max(this.#framesCountFrom, performance.now());
     this.#recover(signal).catch(() => {});
@@ -272,27 +299,27 @@ export class Session extends EventTarget {
   async #recover(signal) {
     this.#recovering = true;
     const begun = performance.now();
-    const connection = this.#connection;
     const say = (headline, detail) => this.#say("connected", "Restarting", headline, detail, { busy: true });
     say("Restarting the model…", "");
     try {
       while (performance.now() - begun < RECOVERY_CAP) {
         await sleep(this.#modelUp ? 250 : 1_000, signal);
-        if (this.#connection !== connection) return; // lost: joining again finds out how the model is
         if (this.#gaveUp) {
           return this.#say("failed", "Failed", ...KEEPS_STOPPING, { action: { label: "Restart the model", run: () => this.#restart(signal) } });
         }
+        const told = this.#told;
         const health = await api.health(signal).catch(() => null);
-        if (!health) continue; // the guard decides whether the server is gone
+        if (!health || told !== this.#told) continue; // the guard decides whether the server is gone; what was told since is newer
         this.#gone ||= WITHOUT_SESSION.includes(health.state);
         if (health.state === "CREATED") say("Restarting the model…", progressOf(health.detail));
         else if (health.state === "TERMINATED") this.#loadFailed(health.detail);
         else if (health.state === "READY") {
-          this.#modelUp = true; // of its next fault may be heard before the answer is
-          const answer = await api.startSession(signal).catch(() => null);
-          if (!answer || answer.retryAfter || !this.#modelUp) continue;
+          if (this.#modelUp) continue; // the session that was begun is over: why, is still to be told
+          this.#modelUp = true; // of its next fault may be heard before the answer is, and its first frame shown
           this.#framesCountFrom = Math.max(this.#framesCountFrom, performance.now());
-          say(AWAITS_FRAME, "");
+          const answer = await api.startSession(signal).catch(() => null);
+          if (!answer || answer.retryAfter) this.#modelUp = false;
+          if (this.#modelUp) say(AWAITS_FRAME, "");
         } else if (this.#gone && (health.state === "WAITING" || health.state === "STREAMING")) {
           this.#modelUp = true;
           if (this.#lastFrame > this.#framesCountFrom || !this.#hasVideo) return this.#streaming();
@@ -315,6 +342,7 @@ export class Session extends EventTarget {
 
   #restart(signal) {
     this.#crashes = 0;
+    this.#modelUp = false;
     if (!this.#recovering) this.#recover(signal).catch(() => {});
   }
 

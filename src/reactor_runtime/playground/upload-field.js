@@ -97,6 +97,7 @@ export class UploadField extends Field {
   }
 
   forget() {
+    this.#upload?.forget();
     this.#usable = false;
     this.#brought.clear();
   }

@@ -7,6 +7,7 @@ export class Upload {
   problem = ""; // why it did not arrive
   part = 0; // of the bytes, 0 to 1
   #abort = null;
+  #over = false; // the session that it is sent to
   #changed;
 
   /** `changed()` is called as it gets on. */
@@ -22,10 +23,13 @@ export class Upload {
   /** Sends it; true when it has arrived, false when not, or when it was cancelled. */
   async send() {
     const abort = (this.#abort = new AbortController());
+    this.#over = false;
     Object.assign(this, { reference: null, problem: "", part: 0 });
     this.#changed();
     try {
-      this.reference = await sendFile(this.file, { signal: abort.signal, onProgress: (part) => this.#progress(part) });
+      const reference = await sendFile(this.file, { signal: abort.signal, onProgress: (part) => this.#progress(part) });
+      if (this.#over) throw new Error("The session ended meanwhile.");
+      this.reference = reference;
     } catch (error) {
       if (abort.signal.aborted) return false;
       this.problem = error.message;
@@ -37,6 +41,11 @@ export class Upload {
   cancel() {
     this.#abort?.abort();
     this.#abort = null;
+  }
+
+  /** The session is over: the answer that the file is there may be of before its end. */
+  forget() {
+    this.#over = true;
   }
 
   #progress(part) {

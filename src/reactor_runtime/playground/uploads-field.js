@@ -108,7 +108,10 @@ export class UploadsField extends Field {
   }
 
   forget() {
-    for (const item of this.#items) item.usable = false;
+    for (const item of this.#items) {
+      item.upload?.forget();
+      item.usable = false;
+    }
     this.#brought.clear();
   }
 
