@@ -43,7 +43,7 @@ async def main() -> None:
         reactor.on_message(message)
         reactor.set_frame_callback(seen)
     await reactor.connect(**({"session_id": "local"} if sys.argv[2] == "join" else {}))
-    await asyncio.wait_for(watching.wait(), 40)
+    await asyncio.wait_for(watching.wait(), 60)
     tell("watching")
     while line := await asyncio.to_thread(sys.stdin.readline):
         await reactor.send_command("announce", {"text": line.strip()})

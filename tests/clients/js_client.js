@@ -1,6 +1,6 @@
 // What a person does with a published JavaScript client, in a page. `play` gives what came of it.
 
-const DEADLINE_MS = 40_000;
+const DEADLINE_MS = 60_000;
 
 async function until(holds, what) {
   const deadline = performance.now() + DEADLINE_MS;

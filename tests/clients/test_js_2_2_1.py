@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.clients.installed import WITH_INSTALL_S
 from tests.clients.page import play
 from tests.clients.play import check_camera, check_greeting, check_messages
 from tests.service.service import Service
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.browser]
+pytestmark = [pytest.mark.timeout(WITH_INSTALL_S), pytest.mark.browser]
 
 
 async def test_it_watches_commands_and_shows_its_camera(service: Service, tmp_path: Path) -> None:

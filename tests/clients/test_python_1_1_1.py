@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.clients.installed import WITH_INSTALL_S
 from tests.clients.play import check_camera, check_greeting, check_messages, check_upload, play
 from tests.service.service import Service
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(WITH_INSTALL_S)
 
 
 def test_it_watches_hears_commands_uploads_publishes_and_pauses(service: Service) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.clients.installed import python_with
+from tests.clients.installed import WITH_INSTALL_S, python_with
 from tests.service.service import Service
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(WITH_INSTALL_S)
 SCRIPT = Path(__file__).with_name("guest_client.py")
-DEADLINE_S = 60
+DEADLINE_S = 100
 
 
 class Guest:

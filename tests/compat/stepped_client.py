@@ -69,10 +69,10 @@ async def step(reactor: Reactor, asked: dict[str, Any]) -> dict[str, Any]:
 
 async def main() -> None:
     messages: list[Any] = []
-    reactor = Reactor("stepped", local=True, api_url=sys.argv[1], generation="stepped", step_timeout=30)
+    reactor = Reactor("stepped", local=True, api_url=sys.argv[1], generation="stepped", step_timeout=60)
     reactor.on("message", messages.append)
     try:
-        await asyncio.wait_for(reactor.connect(), 20)
+        await asyncio.wait_for(reactor.connect(), 60)
     except Exception as error:
         print(json.dumps({"refused": str(error)}), flush=True)
         return

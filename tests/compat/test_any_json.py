@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -181,7 +180,6 @@ def _with_upload(value: Any, reference: dict[str, Any]) -> Any:
     return [_with_upload(item, reference) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.timeout(300)
 def test_any_json_for_any_field_becomes_its_type_or_is_refused_and_the_state_stays_valid() -> None:
     with ModelTest(Model) as t:
         t.connect()

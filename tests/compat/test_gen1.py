@@ -770,7 +770,9 @@ def test_16_a_pause_that_is_told_is_not_measured(told: bool) -> None:
 
 
 def test_16_deviation_while_nothing_is_emitted_nothing_is_repeated() -> None:
-    """The original repeats the last frame, marked as a duplicate; a viewer's last picture stays anyway."""
+    """The original repeats the last frame, marked as a duplicate. A viewer's last picture stays anyway, and
+    sending it again is the stream's affair.
+    """
 
     class Pausing(Base):
         emission_fps = 20

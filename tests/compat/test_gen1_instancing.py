@@ -105,7 +105,7 @@ def test_a_load_of_3_seconds_is_paid_once_and_the_next_user_sees_frames_soon(
     tmp_path: Path, serve: Serve, watch: Watch, record_property: Callable[[str, object], None]
 ) -> None:
     """In real time, for people who come one after another; how long each waits is printed."""
-    service = serve(project(tmp_path / "real", "time.sleep(3)", "time.sleep(0.03)")).ready(timeout=60)
+    service = serve(project(tmp_path / "real", "time.sleep(3)", "time.sleep(0.03)")).ready()
     assert service.took > 3
     viewer, waits = watch(service), []
     for _ in range(SESSIONS):

@@ -15,6 +15,7 @@ from openapi_spec_validator import validate
 
 from tests.service.conftest import Serve, Watch, Write
 from tests.service.lamp import Lamp
+from tests.service.service import LOAD_S
 
 WEBRTC = "/sessions/local/transport/webrtc"
 
@@ -138,14 +139,14 @@ def test_38_directions_are_the_clients(workspace: Write, serve: Serve) -> None:
 
 
 def test_39_a_client_that_has_pinged_and_falls_silent_is_lost(own_lamp: Callable[..., Lamp], watch: Watch) -> None:
-    lamp = own_lamp("--ping-timeout", "2")
+    lamp = own_lamp("--ping-timeout", "5")
     silent, quiet = watch(lamp.service).watch(), watch(lamp.service).watch(start=False)
     ping = json.dumps({"scope": "runtime", "data": {"type": "ping", "data": {}}})
     silent.send(ping)
     lamp.happened("disconnected ", timeout=15)  # The default is 20 s.
     # Deviation: who has never pinged is not expected to, as the oldest clients do not.
     quiet.wait_moving()
-    quiet.flood(ping, rate=5, seconds=5)
+    quiet.flood(ping, rate=5, seconds=8)
     assert lamp.service.health()["viewers"] == 1
 
 
@@ -177,5 +178,5 @@ def test_43_a_load_that_fails_ends_with_1(workspace: Write, serve: Serve) -> Non
                 yield None
     """
     service = serve(workspace(code))
-    assert service.exit_code() == 1
+    assert service.exit_code(LOAD_S) == 1
     assert any("no weights" in line for line in service.stderr)

@@ -111,7 +111,8 @@ CODE = """
             os._exit(1)
 """
 MANIFEST = "runtime:\n  import: model:Model\nmodel:\n  name: stepped\n"
-DEADLINE_S = 60.0
+DEADLINE_S = 200.0
+"""For all that a client does in a test."""
 
 
 class Client:

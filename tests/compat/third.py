@@ -18,7 +18,7 @@ from reactor_runtime.wire.v1 import NOTIFICATION, REQUEST, TYPES
 from tests.service.asking import ask
 from tests.service.service import Reply, Service
 
-DEADLINE_S = 20.0
+DEADLINE_S = 30.0
 SESSION = "00000000-0000-0000-0000-000000000000"
 BASE = f"/sessions/{SESSION}/transport/webrtc"
 VERSION = {"Reactor_API_Version": "1"}

@@ -124,7 +124,7 @@ async def test_a_full_ring_has_room_when_a_slot_comes_back_on_another_thread() -
     assert not sink.room()
     thread = threading.Thread(target=sink.done, args=(done(edge.frames[0]),))
     thread.start()
-    thread.join(5)
+    thread.join(20)
     await settle()
     assert calls == [threading.current_thread().name]
     assert sink.room()

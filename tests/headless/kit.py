@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 
 LAMP = """
 import numpy as np

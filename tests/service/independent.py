@@ -28,6 +28,7 @@ class Independent:
         """Of each decoded frame, the mean red, green and blue, 0 to 255."""
         self.connection = 0
         self.answer = ""
+        self.answered_at = 0.0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -93,7 +94,7 @@ class Independent:
         url = f"{BASE}/{self.connection}/sdp_params"
         reply = self.service.until(lambda: (r := self.service.http("GET", url)).status != 202 and r, "an answer")
         assert reply.status == 200, reply
-        self.answer = reply.body["sdp_answer"]
+        self.answer, self.answered_at = reply.body["sdp_answer"], time.monotonic()
         taken = trickling(self.answer) if without_candidates else self.answer
         self._do(self._peer.setRemoteDescription(RTCSessionDescription(taken, "answer")))
         assert self._open.wait(DEADLINE_S), "the data channel did not open"

@@ -26,8 +26,10 @@ DEADLINE_S = 30.0
 """Must differ from what tests tell apart: where the service comes to the same by itself within this time, a test
 gives a shorter `timeout`.
 """
-LOAD_S = 50.0
-"""The same for a model that loads: three processes import much, and others may want the machine as well."""
+LOAD_S = 120.0
+"""The same for a model that loads: three processes import much, and others may want the machine as well. Also for one
+that is started again, which may first be put off.
+"""
 MARK = "REACTOR_TEST_SERVICE"
 """Every process of a service inherits this variable, whoever started it and whatever became of its parent."""
 
@@ -175,7 +177,7 @@ class Service:
                 last = over.wait(every)
                 began = time.monotonic()
                 try:
-                    poll.states.append((began, self.http("GET", "/health", timeout=10).body["state"]))
+                    poll.states.append((began, self.http("GET", "/health").body["state"]))
                 except OSError as error:
                     poll.failures.append(repr(error))
                 poll.took.append(time.monotonic() - began)
@@ -187,7 +189,7 @@ class Service:
             yield poll
         finally:
             over.set()
-            thread.join(15)
+            thread.join()
 
     # Processes --------------------------------------------------------------------------------------------------------
 
@@ -228,13 +230,13 @@ class Service:
         """Stop reading its terminal: all that it prints from here on fails."""
         self._hung_up.set()
         for reader in self._readers:
-            reader.join(5)
+            reader.join()
 
     def exit_code(self, timeout: float = DEADLINE_S) -> int:
         """Wait until it has ended and all that it printed is read."""
         code = self.process.wait(timeout)
         for reader in self._readers:
-            reader.join(5)
+            reader.join(DEADLINE_S)
         return code
 
     def close(self, code: int = 0) -> None:

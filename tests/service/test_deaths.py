@@ -12,7 +12,7 @@ import pytest
 
 from tests.service.conftest import Serve, Watch, Write
 from tests.service.lamp import Lamp
-from tests.service.service import Poll, Service
+from tests.service.service import LOAD_S, Poll, Service
 from tests.service.viewer import Viewer
 
 OwnLamp = Callable[..., Lamp]
@@ -164,7 +164,7 @@ def _ended(service: Service, *pids: int) -> None:
         except psutil.NoSuchProcess:
             return True
 
-    service.until(lambda: all(map(over, pids)), f"the end of {pids}", timeout=10)
+    service.until(lambda: all(map(over, pids)), f"the end of {pids}")
 
 
 def _pid(service: Service) -> int | None:
@@ -246,8 +246,7 @@ def test_a_model_whose_second_load_fails_once_is_served_again_after_its_third(
     ).ready()
     viewer = watch(service).watch()
     os.kill(service.worker, signal.SIGKILL)
-    service.line("MemoryError: out of memory")
-    service.line("Ready in", count=2)
-    service.state("READY")
+    service.line("MemoryError: out of memory", timeout=LOAD_S)
+    service.ready(count=2)
     assert service.http("POST", "/start_session").status == 200
     viewer.wait_moving(after=time.monotonic())

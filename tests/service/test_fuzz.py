@@ -58,7 +58,7 @@ def fuzz(lamp: Lamp, folder: Path, *options: str) -> int:
     return int(found[1])
 
 
-@pytest.mark.timeout(2 * LIMIT_S + 30)
+@pytest.mark.timeout(2 * LIMIT_S + 200)
 def test_no_request_leads_to_an_error_that_is_ours(lamp: Lamp, tmp_path: Path):
     sent = fuzz(lamp, tmp_path)
     # Again with a session that goes on, for without one the signalling says little.

@@ -133,7 +133,6 @@ def test_a_service_on_an_ipv6_address_serves_as_well(serve: Serve, folder: Path)
 def test_a_stun_server_that_never_answers_delays_nobody_and_is_asked_only_by_leave(serve: Serve, folder: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as hole:
         hole.bind(("", 0))
-        hole.settimeout(10)
         servers = (f"stun:127.0.0.1:{hole.getsockname()[1]}", "stun:nowhere.invalid:3478")
         service = serve(folder, *(word for server in servers for word in ("--stun-server", server))).ready()
         assert service.http("POST", "/start_session").status == 200
@@ -151,9 +150,9 @@ def test_a_stun_server_that_never_answers_delays_nobody_and_is_asked_only_by_lea
                 assert viewer.post(sdp, **wish).status == 202
                 viewer.accept()
                 # Such a server is given up after more than nine seconds.
-                assert time.monotonic() - began < 9
+                assert viewer.answered_at - began < 9
                 viewer.sees(COLOUR, frames=10)
-            hole.settimeout(10)
+            hole.settimeout(30)
             assert hole.recv(2048)[4:8] == bytes.fromhex("2112a442"), "that was no STUN request"
             # With the session ends its connection, and what that has asked for more than once is no sign of the next.
             assert service.http("POST", "/stop_session").status == 200

@@ -203,7 +203,7 @@ def said(
                     return True
         return False
 
-    viewer.wait(heard, f"{tones} on {track}")
+    viewer.wait(heard, f"{tones} on {track}", 100)
     return found[0]
 
 

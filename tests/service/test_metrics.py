@@ -117,7 +117,7 @@ def test_a_frame_is_timed_at_every_stage_of_its_way(lamp: Lamp, watch: Watch):
         count = grown("runtime_media_stage_seconds_count", stage=stage)
         took = grown("runtime_media_stage_seconds_sum", stage=stage)
         assert count >= 0.8 * shown, stage
-        assert 0 < took / count < 1, stage
+        assert 0 < took / count < 10, f"{stage}: in seconds, of the same clock"
         assert grown("runtime_media_stage_seconds_bucket", stage=stage, le="+Inf") == count
 
 
@@ -135,7 +135,7 @@ def test_the_paths_to_the_viewers_are_told_as_facts_and_counted(lamp: Lamp, watc
     assert fact["name"] == "runtime_stats"
     assert fact["model_output"]["video"]["frames"] > 30
     path = fact["connection_stats"][str(viewer.connection)]
-    assert 0 <= path["round_trip_s"] < 5
+    assert 0 <= path["round_trip_s"] < 30
     (track,) = path["tracks"]
     assert (track["track"], track["direction"]) == ("video", "out")
     assert track["frames"] > 30

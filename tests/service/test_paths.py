@@ -51,7 +51,7 @@ def test_who_loses_the_path_is_missed_unless_an_ice_restart_brings_it_back_and_t
     viewer.cut()
     with silenced(lost) as since:
         lamp.service.until(lambda: time.monotonic() - since > 8, "the eighth second")
-        assert viewer.frames[-1].at < since + 3
+        assert viewer.frames[-1].at < since + 6, "what was on its way may come later where the machine is busy"
         viewer.restart()
         viewer.wait_moving(after=time.monotonic())
         lamp.happened(f"disconnected {lost.connection}")

@@ -75,7 +75,7 @@ def test_sound_and_picture_come_together(pips: Service, watch: Watch) -> None:
         near = [abs(offset) < 0.2 for offset in offsets]
         return any(sum(near[at : at + 5]) >= 3 for at in range(len(near) - 4))
 
-    viewer.wait(together, "five pips in a row of which most are seen and heard at once")
+    viewer.wait(together, "five pips in a row of which most are seen and heard at once", 100)
 
 
 def test_a_viewer_who_joins_later_hears_it_too(pips: Service, watch: Watch) -> None:

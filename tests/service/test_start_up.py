@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.service.conftest import Serve, Write
+from tests.service.service import LOAD_S
 
 GOOD = """
 import numpy as np
@@ -70,7 +71,7 @@ def test_a_mistake_of_the_author_is_one_line_that_names_file_and_key_and_exit_co
     manifest, code, config, names = MISTAKES[mistake]
     files = {} if config is None else {"config__yml": config}
     service = serve(workspace(code, manifest, **files))
-    assert service.exit_code() == 2, service.text
+    assert service.exit_code(LOAD_S) == 2, service.text
     lines = [line for line in service.stderr if not line.startswith(("Loading ", "Still loading "))]
     assert len(lines) == 1, service.text
     assert lines[0].startswith("error: ")
@@ -82,7 +83,7 @@ def test_a_mistake_of_the_author_is_one_line_that_names_file_and_key_and_exit_co
 
 def test_a_folder_that_does_not_exist_is_one_line_and_exit_code_2(tmp_path, serve: Serve):
     service = serve(tmp_path / "nowhere")
-    assert service.exit_code() == 2
+    assert service.exit_code(LOAD_S) == 2
     assert len(service.stderr) == 1
     assert "nowhere" in service.stderr[0]
     service.leaves_nothing()
@@ -120,7 +121,7 @@ def test_a_load_that_fails_is_told_at_health_and_at_the_terminal_and_ends_with_1
     assert text in start.body["detail"]
     assert (upload.status, "retry-after" in upload.headers) == (503, False)
     assert upload.body["detail"] == f"the model could not be loaded: load() raised: {text}"
-    assert service.exit_code() == 1
+    assert service.exit_code(LOAD_S) == 1
     assert time.monotonic() - went_on >= 1, "for so long the reason can be read"
     assert "Traceback (most recent call last):" in service.stderr
     assert text in service.stderr
@@ -131,7 +132,7 @@ def test_a_load_that_fails_is_told_at_health_and_at_the_terminal_and_ends_with_1
 
 def test_a_module_that_raises_is_told_with_its_traceback(workspace: Write, serve: Serve):
     service = serve(workspace('raise KeyError("home")\n'))
-    assert service.exit_code() == 1
+    assert service.exit_code(LOAD_S) == 1
     assert "KeyError: 'home'" in service.stderr
     assert any("model.py" in line for line in service.stderr)
     service.leaves_nothing()
@@ -143,6 +144,6 @@ def test_a_port_in_use_is_one_line_and_exit_code_2(workspace: Write, serve: Serv
         sock.listen()
         port = sock.getsockname()[1]
         service = serve(workspace(GOOD), port=port)
-        assert service.exit_code() == 2
+        assert service.exit_code(LOAD_S) == 2
     assert service.stderr == [f"error: port {port} of 127.0.0.1 is in use; choose another with --port"]
     service.leaves_nothing()

@@ -170,7 +170,7 @@ def test_a_slot_is_refused_that_could_never_be_filled(gallery: Service):
 
 
 def test_the_url_of_a_slot_is_on_the_name_that_the_client_knows(gallery: Service):
-    connection = http.client.HTTPConnection(urlsplit(gallery.address).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(gallery.address).netloc, timeout=30)
     body = json.dumps({"name": "a", "size": 3, "mime_type": "b"})
     connection.request("POST", SLOTS, body, {"Host": "gallery.localhost:81", "Content-Type": "application/json"})
     told = json.loads(connection.getresponse().read())
@@ -193,7 +193,7 @@ def test_bytes_that_do_not_fit_their_slot_are_refused_and_the_slot_can_be_tried_
 
 def streamed(service: Service, reference: dict[str, Any], chunks: list[bytes]) -> Reply:
     """PUT without saying how much comes."""
-    connection = http.client.HTTPConnection(urlsplit(service.address).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(service.address).netloc, timeout=30)
     try:
         connection.request("PUT", f"/uploads/{reference['upload_id']}", iter(chunks), encode_chunked=True)
         response = connection.getresponse()
@@ -274,14 +274,14 @@ def test_a_large_file_passes_through_the_edge_without_staying_in_its_memory(gall
             yield block
             most = max(most, edge.memory_info().rss)
 
-    connection = http.client.HTTPConnection(urlsplit(gallery.address).netloc, timeout=40)
+    connection = http.client.HTTPConnection(urlsplit(gallery.address).netloc, timeout=100)
     connection.request("PUT", reply.body["path"], blocks(), {"Content-Length": str(size)})
     assert connection.getresponse().status == 200
     connection.close()
     assert max(most, edge.memory_info().rss) - before < 40 << 20
     reference = {"upload_id": reply.body["presigned_id"], "name": "big", "mime_type": "x/y", "size": size}
     viewer.command("show", {"file": reference}, id="big")
-    viewer.receipt("big", "applied", 30)
+    viewer.receipt("big", "applied", 100)
     assert viewer.message(lambda m: m.type == "got" and m.data["sizes"] == [size])
 
 
@@ -304,7 +304,7 @@ def test_an_edge_that_is_killed_leaves_no_file_behind(gallery: Service, watch: W
     gallery.until(lambda: not open_files(edge), "the end of what an earlier session had")
     upload(gallery, b"\xc8" * 4000)
     reference = slot(gallery, b"x" * 8000)
-    half = http.client.HTTPConnection(urlsplit(gallery.address).netloc, timeout=10)
+    half = http.client.HTTPConnection(urlsplit(gallery.address).netloc, timeout=30)
     half.putrequest("PUT", f"/uploads/{reference['upload_id']}")
     half.putheader("Content-Length", "8000")
     half.endheaders(b"x" * 4000)

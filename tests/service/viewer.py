@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 DEADLINE_S = 30.0
+CONNECT_S = 60.0
+"""For the first order to a client, which may still be starting, and is answered after five requests of its own."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,14 @@ class Viewer:
         of one with a `detour` can be `cut`.
         """
         result = self._order(
-            "connect", address=self.address, start=start, stereo=stereo, codec=codec, again=again, detour=detour
+            "connect",
+            CONNECT_S,
+            address=self.address,
+            start=start,
+            stereo=stereo,
+            codec=codec,
+            again=again,
+            detour=detour,
         )
         self.number, self.connection = result["number"], result["connection"]
         self.wait(lambda: (self.number, "open") in self.states, "the data channel to open")

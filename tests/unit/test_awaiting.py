@@ -78,7 +78,7 @@ async def test_a_file_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(awaiting, "WAIT_S", 0.01)
     desk = Desk()
     desk.take("a", "r")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not desk.refused:
             await asyncio.sleep(0.001)
     assert desk.refused == [("r", "unresolved_upload")]

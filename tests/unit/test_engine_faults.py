@@ -106,7 +106,8 @@ async def test_a_worker_of_whose_end_nobody_says_anything_is_told_all_the_same(m
         assert viewer.errors == ["model_killed"]
 
 
-async def test_another_worker_that_comes_ends_the_wait_for_a_reason() -> None:
+async def test_another_worker_that_comes_ends_the_wait_for_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "EXPLAIN_S", 600.0)
     async with watched() as (service, viewer):
         service.worker.close()
         await service.until(lambda: service.engine.state is State.CREATED)

@@ -47,11 +47,11 @@ async def test_each_is_handed_on_and_all_are_told_of_once_nothing_more_comes(mon
     await asyncio.to_thread(lambda: [dropping.drop("data", message) for message in messages])
     told = 0
     while told < 300:
-        told += await asyncio.wait_for(counts.get(), 5)
+        told += await asyncio.wait_for(counts.get(), 20)
     assert told == 300
     assert heads == [message[: flood.HEAD_BYTES] for message in messages]
     dropping.drop("data", messages[0])
-    assert await asyncio.wait_for(counts.get(), 5) == 1
+    assert await asyncio.wait_for(counts.get(), 20) == 1
 
 
 async def test_beyond_what_can_be_answered_they_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ async def test_beyond_what_can_be_answered_they_are_counted(monkeypatch: pytest.
         dropping.drop("data", b"x")
     told = 0
     while told < many:
-        told += await asyncio.wait_for(counts.get(), 5)
+        told += await asyncio.wait_for(counts.get(), 20)
     assert told == many
     assert len(heads) < 2 * flood.ANSWERS
     dropping.close()

@@ -63,7 +63,7 @@ async def test_read_waits_for_a_frame_from_another_thread_while_the_loop_lives()
     await asyncio.sleep(0)
     thread = threading.Thread(target=lambda: [buffer.push(frame(n)) for n in range(2)])
     thread.start()
-    assert numbers(await asyncio.wait_for(reading, 5)) == [0, 1]
+    assert numbers(await asyncio.wait_for(reading, 20)) == [0, 1]
     thread.join()
 
 
@@ -81,7 +81,7 @@ async def test_close_ends_a_read_that_waits() -> None:
     await asyncio.sleep(0)
     buffer.close()
     with pytest.raises(BufferClosed):
-        await asyncio.wait_for(reading, 5)
+        await asyncio.wait_for(reading, 20)
 
 
 async def test_a_closed_buffer_gives_what_it_holds_takes_no_more_and_reopens_empty() -> None:

@@ -100,7 +100,7 @@ class Reader:
             self.chunks.put_nowait(message["body"])
 
     async def next(self) -> bytes:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             return await self.chunks.get()
 
 
@@ -110,7 +110,7 @@ async def test_silence_is_broken_by_comments_and_a_client_that_goes_is_let_go() 
     assert await reader.next() == b": keep-alive\n\n"
     assert await reader.next() == b": keep-alive\n\n"
     reader.gone.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await reader.task
 
 

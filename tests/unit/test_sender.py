@@ -9,6 +9,8 @@ from typing import Any
 from reactor_runtime.media.encoder import EncodedPacket
 from reactor_runtime.transport.webrtc.sender import VideoSender
 
+DEADLINE_S = 20.0
+
 
 class Track:
     """Stands in for libwebrtc's."""
@@ -49,16 +51,16 @@ def sender(factory: Any, label: str, turns: asyncio.Lock) -> VideoSender:
 
 
 async def first_pushed(track: Track) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(DEADLINE_S):
         while not track.pushed:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)  # A loop that never rests may keep other threads from running.
 
 
 async def test_a_viewer_who_leaves_gives_up_its_slot_before_another_asks_for_one() -> None:
     factory, turns = Factory(), asyncio.Lock()
     one, other = sender(factory, "one", turns), sender(factory, "other", turns)
     one.push(keyframe())
-    await asyncio.wait_for(factory.made.wait(), 5)
+    await asyncio.wait_for(factory.made.wait(), DEADLINE_S)
     await first_pushed(factory.tracks["one"])
     leaving = asyncio.ensure_future(one.close())
     other.push(keyframe())
@@ -66,13 +68,13 @@ async def test_a_viewer_who_leaves_gives_up_its_slot_before_another_asks_for_one
         await asyncio.sleep(0)
     assert (leaving.done(), list(factory.tracks)) == (False, ["one"])
     factory.tracks["one"].feedback(object())  # The encoder is there, and has taken the slot.
-    await asyncio.wait_for(leaving, 5)
-    async with asyncio.timeout(5):
+    await asyncio.wait_for(leaving, DEADLINE_S)
+    async with asyncio.timeout(DEADLINE_S):
         while "other" not in factory.tracks:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
     await first_pushed(factory.tracks["other"])
     factory.tracks["other"].feedback(object())
-    await asyncio.wait_for(other.close(), 5)
+    await asyncio.wait_for(other.close(), DEADLINE_S)
 
 
 async def test_a_viewer_who_leaves_before_its_turn_takes_none() -> None:
@@ -82,5 +84,5 @@ async def test_a_viewer_who_leaves_before_its_turn_takes_none() -> None:
         one.push(keyframe())
         for _ in range(5):
             await asyncio.sleep(0)
-        await asyncio.wait_for(one.close(), 5)
+        await asyncio.wait_for(one.close(), DEADLINE_S)
     assert not factory.tracks

@@ -51,7 +51,7 @@ class Service(LinkedEngine):
     async def settled(self, viewer: Viewer) -> None:
         """Returns when all that the worker has sent has come."""
         self.worker.send(ModelSaid("hello", {}))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await viewer.said.wait()
 
 

@@ -24,7 +24,7 @@ class Child:
         self.hung = False
         self.age = 100.0
         self.ready_after = 1.0
-        self.beat_at = time.monotonic()
+        self.beat_at = module.time.monotonic()
         self.killed = 0
         self.sent: list[dict[str, Any]] = []
         vars(self).update(facts)
@@ -37,6 +37,14 @@ class Child:
 
     def send(self, message: dict[str, Any], fds: Sequence[int] = ()) -> None:
         self.sent.append(message)
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The time, which stands still: a supervisor that is itself held up for seconds judges nobody."""
+    now = time.monotonic()
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    return now
 
 
 @pytest.fixture
@@ -79,11 +87,7 @@ def test_a_supervisor_that_was_stopped_itself_takes_nobody_for_hung(supervisor: 
     assert not any(child.killed for child in supervisor._children.values())
 
 
-def test_a_child_that_dies_young_again_and_again_is_started_later_each_time(
-    supervisor: Supervisor, told: list[str], monkeypatch: pytest.MonkeyPatch
-):
-    now = time.monotonic()
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+def test_a_child_that_dies_young_again_and_again_is_started_later_each_time(supervisor: Supervisor, now: float):
     worker = supervisor._children["worker"]
     worker.age = 1.0
     delays = []
@@ -169,11 +173,9 @@ def test_a_model_that_is_being_debugged_may_stand_still_and_the_service_may_not(
 
 @pytest.mark.parametrize(("number", "grace"), [(signal.SIGTERM, 50.0), (signal.SIGINT, 0.0), (signal.SIGHUP, 0.0)])
 def test_only_a_termination_gives_the_session_its_grace(
-    number: signal.Signals, grace: float, told: list[str], monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals, grace: float, told: list[str], now: float
 ):
     """Without it the end takes less than the two seconds that are promised."""
-    now = time.monotonic()
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
     made = Supervisor(Commands(lambda _: [], lambda _: []), [], told.append, "http://here", grace=50.0)
     made._children = {"edge": Child("edge"), "worker": Child("worker")}  # type: ignore[dict-item]
     made._loaded_once = True

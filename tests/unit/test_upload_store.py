@@ -143,7 +143,7 @@ async def test_a_file_for_which_no_session_begins_is_dropped(
     before = open_files()
     upload = open_slot(store)
     await store.take(upload, body(b"abcd"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while open_files() != before:
             await asyncio.sleep(0.01)
     with pytest.raises(NoUpload, match="no upload of that id"):
@@ -269,7 +269,7 @@ async def test_the_end_of_the_session_closes_its_files_and_refuses_what_is_under
     assert worker.read(whole) == b"abcd"  # Whoever has it open may finish reading.
     worker.close()
     worker.files.clear()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while open_files() != before:
             await asyncio.sleep(0.01)
 
@@ -300,7 +300,7 @@ async def test_a_session_that_ends_while_the_last_bytes_are_written_takes_the_fi
 
     def write(*_: Any) -> None:
         loop.call_soon_threadsafe(end)
-        assert over.wait(10)
+        assert over.wait(20)
 
     monkeypatch.setattr(uploads, "_write", write)
     store.begin("s")
@@ -408,7 +408,7 @@ async def test_a_file_that_is_taken_back_makes_room_and_is_gone_from_the_worker(
         assert unknown.value.status == 404
     assert not worker.files
     open_slot(store), open_slot(store)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while open_files() != before:
             await asyncio.sleep(0.01)
 

@@ -32,7 +32,7 @@ class Worker:
     async def show(self, ring: int, session: str = "s") -> bool:
         """Send a frame; returns when it is back, with whether it was shown."""
         self.channel.send(Frame(ring, 0, "video", 1, 32, 32, 0, 0, session, 1, 30.0))
-        done = await asyncio.wait_for(self.back.get(), 10)
+        done = await asyncio.wait_for(self.back.get(), 20)
         assert done.ring == ring
         return done.shown
 

@@ -13,6 +13,8 @@ from reactor_runtime.session.paths import Paths
 from reactor_runtime.session.statistics import Statistics
 from reactor_runtime.transport import Viewer
 
+ROUND_S, HELD_UP_S = 1.0, 1.0
+"""One that takes so much longer means that this process was held up itself, and that what came meanwhile is unread."""
 PING_CHECK_S = 2.0
 PATHS_S = 5.0
 """How often the viewers' paths are looked at."""
@@ -51,13 +53,16 @@ class Chores:
         checked = looked = time.monotonic()
         self._statistics.restart()
         while self._here:
-            await asyncio.sleep(1.0)
+            began = time.monotonic()
+            await asyncio.sleep(ROUND_S)
             if not self._here:
                 return
             if self._here.wants("stats"):
                 self._here.publish("stats", self._statistics.read(len(self._here)))
             now = time.monotonic()
-            if now - checked >= PING_CHECK_S:
+            if now - began > ROUND_S + HELD_UP_S:
+                checked = now
+            elif now - checked >= PING_CHECK_S:
                 checked = now
                 for viewer in self._here.silent(now, self._ping_timeout):
                     self._on_silent(viewer)
