@@ -60,6 +60,15 @@ class Service:
         self._request("POST", "/stop_session")
         until(lambda: self.health()["state"] == "READY", ANSWERS_WITHIN_S, "the session has ended")
 
+    def kill_worker(self) -> None:
+        """As the kernel does when memory runs out."""
+        (worker,) = [
+            child
+            for child in psutil.Process(self._process.pid).children()
+            if "reactor_runtime.worker" in child.cmdline()
+        ]
+        worker.kill()
+
     def stop(self) -> None:
         """Ctrl-C. Fails unless the process says goodbye with code 0 and nothing of it is left."""
         family = psutil.Process(self._process.pid).children(recursive=True)

@@ -197,6 +197,10 @@ async def test_stopping_ends_the_session_for_everybody_and_all_can_join_again(op
         await tab.moves()
     await first.page.evaluate("answerStop(), new Promise((done) => setTimeout(done, 300))")
     await expect(first.page.locator("#connection-text")).to_have_text("Live")
+    await second.page.get_by_role("button", name="Leave").click()
+    await expect(first.stat("viewers")).to_have_text("1")
+    await stop.click()
+    await expect(first.page.locator("#overlay")).to_contain_text("You stopped it for everyone.")
 
 
 async def test_who_leaves_is_not_told_what_came_at_the_same_moment(open_tab: OpenTab) -> None:

@@ -171,6 +171,21 @@ async def test_a_single_frame_is_enough_also_if_it_comes_first(open_tab: OpenTab
     await tab.live()
 
 
+async def test_a_page_that_is_told_that_the_model_went_before_why_watches_what_another_page_begins_again(
+    open_tab: OpenTab, service: Service
+) -> None:
+    first, second = await open_tab(script=WATCH), await open_tab(script=WATCH)
+    for tab in (first, second):
+        await tab.live()
+    async with held(second, "**/health"):
+        service.kill_worker()
+        await says(second, banner="The model was killed")
+        banner = first.page.locator("#banner")
+        await expect(banner).to_have_attribute("data-code", "recovered", timeout=LIVE_WITHIN_S * 1000)
+    await second.live()
+    await second.moves()
+
+
 LATE = """
   const request = HTMLVideoElement.prototype.requestVideoFrameCallback;
   window.late = 0;
@@ -264,7 +279,7 @@ LATE_ANSWERS = """
 """
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_of_a_model_that_keeps_stopping_the_page_says_so_and_goes_on_saying_it(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -277,9 +292,7 @@ async def test_of_a_model_that_keeps_stopping_the_page_says_so_and_goes_on_sayin
         async with new_tab(browser, service.address, script=WATCH + LATE_ANSWERS) as tab:
             title = tab.page.locator("#overlay-title")
             await expect(title).to_have_text("The model keeps stopping", timeout=5 * LIVE_WITHIN_S * 1000)
-            await eventually(
-                lambda: asyncio.to_thread(service.health), lambda told: told["state"] == "READY", "it loads"
-            )
+            await asyncio.to_thread(until, lambda: service.health()["state"] == "READY", LIVE_WITHIN_S, "it loads")
             await asyncio.sleep(1.5)  # That nothing happens is what is checked.
             labels = [said["label"] for said in await tab.page.evaluate("seen")]
             assert set(labels[labels.index("Failed") :]) == {"Failed"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 STILL_S: Final = 0.1
+SLOW_S: Final = 60.0
+"""The longest that the frames of a slow model are waited for."""
 
 
 class Still:
@@ -12,7 +14,7 @@ class Still:
 
     What is lost on the way is missed only when something comes after it, and Chromium drops what it decodes before the
     page's element has taken the track: of a single picture, nothing would be seen. So it is sent again after `STILL_S`,
-    but not between two frames of a slow model, and then each time after twice as long.
+    or when two frames of a slower model are overdue, and then each time after twice as long.
     """
 
     def __init__(self) -> None:
@@ -21,7 +23,7 @@ class Still:
 
     def shown(self, now: float, fps: float) -> None:
         """A new picture, of a model that makes `fps` a second."""
-        self._gap = max(STILL_S, 2 / fps)
+        self._gap = max(STILL_S, min(2 / fps, SLOW_S))
         self.at = now + self._gap
 
     def joined(self, now: float) -> None:

@@ -84,7 +84,7 @@ export class Session extends EventTarget {
   async stop() {
     const stopped = this.#abort;
     await api.stopSession();
-    if (stopped !== this.#abort) return; // its end was told before the answer, and another may have begun
+    if (this.joined && stopped !== this.#abort) return; // its end was told before the answer, and another has begun
     this.#finish("Session ended", "You stopped it for everyone.", "Start a new session");
   }
 
@@ -97,7 +97,7 @@ export class Session extends EventTarget {
   noteFrame() {
     this.#lastFrame = performance.now();
     if (this.#recovering) return;
-    const restartedByOther = this.#faulty && this.#lastFrame > this.#framesCountFrom;
+    const restartedByOther = this.#faulty && this.#gone && this.#lastFrame > this.#framesCountFrom;
     if (this.#waitingForFrame || restartedByOther) this.#streaming();
   }
 
@@ -263,13 +263,13 @@ export class Session extends EventTarget {
     this.#finish("Session ended", reason ? sentence(reason) : "", "Start a new session");
   }
 
-  /** One fault of the model: the server tells each once. */
+  /** One fault of the model: the server tells each once over a connection. */
   #crashed(error, signal) {
     clearTimeout(this.#steady);
     this.#faulty = true;
     this.#framesCountFrom = performance.now() + 700;
     this.#modelUp = false;
-    this.#gone = false;
+    this.#gone = !this.#running; // that the model went may be told before why
     this.#told += 1;
     this.#crashes += 1;
     this.#emit("crash", { ...error, attempt: this.#crashes, allowed: CRASHES_ALLOWED });
@@ -287,11 +287,11 @@ export class Session extends EventTarget {
   #lost(signal) {
     this.#gone = true;
     this.#told += 1;
+    this.#framesCountFrom = Math.max(this.#framesCountFrom, performance.now());
     if (this.#gaveUp) return;
     this.#modelUp = false;
     if (this.#recovering) return;
     this.#faulty = true;
-    this.#framesCountFrom = Math.max(this.#framesCountFrom, performance.now());
     this.#recover(signal).catch(() => {});
   }
 
@@ -321,6 +321,7 @@ export class Session extends EventTarget {
           if (!answer || answer.retryAfter) this.#modelUp = false;
           if (this.#modelUp) say(AWAITS_FRAME, "");
         } else if (this.#gone && (health.state === "WAITING" || health.state === "STREAMING")) {
+          if (!this.#modelUp) say(AWAITS_FRAME, "");
           this.#modelUp = true;
           if (this.#lastFrame > this.#framesCountFrom || !this.#hasVideo) return this.#streaming();
         }
