@@ -37,14 +37,15 @@ def test_twenty_five_sessions_leave_nothing_in_the_processes(
     viewer = watch(service)
     pids = {"edge": service.edge, "worker": service.worker}
     hold(service, viewer, WARM_UP)
-    memory = {name: holdings(pid).rss_mb for name, pid in pids.items()}
     for _ in range(ROUNDS):
         before = counts(pids)
+        memory = {name: holdings(pid).rss_mb for name, pid in pids.items()}
         hold(service, viewer, SESSIONS)
-        if kept := becomes(lambda: no_more(counts(pids), before)):  # noqa: B023
+        kept = becomes(lambda: no_more(counts(pids), before))  # noqa: B023
+        more = {name: holdings(pid).rss_mb - memory[name] for name, pid in pids.items()}
+        if kept and all(grown < MORE_MB for grown in more.values()):
             break
     assert kept, f"after {SESSIONS} more sessions, not {before} but {counts(pids)}"
-    more = {name: holdings(pid).rss_mb - memory[name] for name, pid in pids.items()}
     assert all(grown < MORE_MB for grown in more.values()), more
     assert pids == {"edge": service.edge, "worker": service.worker}
 
