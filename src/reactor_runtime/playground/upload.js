@@ -7,7 +7,7 @@ export class Upload {
   problem = ""; // why it did not arrive
   part = 0; // of the bytes, 0 to 1
   #abort = null;
-  #over = false; // the session that it is sent to
+  #over = false; // the session that it is sent to, or the connection: whether that one goes on is not known then
   #changed;
 
   /** `changed()` is called as it gets on. */
@@ -28,7 +28,7 @@ export class Upload {
     this.#changed();
     try {
       const reference = await sendFile(this.file, { signal: abort.signal, onProgress: (part) => this.#progress(part) });
-      if (this.#over) throw new Error("The session ended meanwhile.");
+      if (this.#over) throw new Error("The session or the connection ended meanwhile.");
       this.reference = reference;
     } catch (error) {
       if (abort.signal.aborted) return false;
@@ -43,7 +43,7 @@ export class Upload {
     this.#abort = null;
   }
 
-  /** The session is over: the answer that the file is there may be of before its end. */
+  /** The session may be over: the answer that the file is there may be of before its end. */
   forget() {
     this.#over = true;
   }
